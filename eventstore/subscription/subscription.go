@@ -1,0 +1,340 @@
+// Package subscription delivers the messages of one partition of an event stream
+// to lanes: all messages of an aggregate go to the same lane, in the order in
+// which the broker delivers them. It owns a durable pull consumer with explicit
+// acknowledgement, keeps what is being worked on from being redelivered, pulls no
+// faster than the lanes take, and knows up to which sequence all is done.
+//
+// Projections and processes use it. It imports eventstore.
+package subscription
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/admitone/admitone/eventstore"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Config describes a subscription.
+type Config struct {
+	Stream    *eventstore.Stream
+	Durable   string // the consumer's name; copies that share it share the messages
+	Partition int
+	// Start is the first sequence to deliver when the consumer is made.
+	Start uint64
+	// Lanes work side by side; default 4.
+	Lanes int
+	// MaxAckPending bounds the messages delivered and not yet acknowledged, over
+	// all copies, those that wait for a missing version among them; default
+	// 16,384. (The server's own default of 1,000 lets gaps block everyone.)
+	MaxAckPending int
+	// AckWait is when the broker delivers again to another copy; default 30 s.
+	// Work that takes longer is extended.
+	AckWait  time.Duration
+	Replicas int // of the consumer's state; 0: as the stream
+	Logger   *slog.Logger
+}
+
+func (c *Config) setDefaults() error {
+	if c.Stream == nil || c.Durable == "" {
+		return errors.New("subscription: stream and durable name are required")
+	}
+	if c.Start == 0 {
+		c.Start = 1
+	}
+	if c.Lanes <= 0 {
+		c.Lanes = 4
+	}
+	if c.MaxAckPending <= 0 {
+		c.MaxAckPending = 16_384
+	}
+	if c.AckWait <= 0 {
+		c.AckWait = 30 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// pullAhead is how many messages are asked of the broker before the lanes took
+// them; laneDepth how many wait in front of one lane. Together they bound memory.
+const (
+	pullAhead = 1024
+	laneDepth = 1024
+)
+
+// Subscription is one partition's deliveries. Run it once; lanes may be read from
+// the start.
+type Subscription struct {
+	cfg     Config
+	lanes   []chan *Delivery
+	seed    maphash.Seed
+	tracker *tracker
+	drain   chan struct{} // closed by Drain
+	once    sync.Once
+
+	mu   sync.Mutex
+	cons jetstream.Consumer
+}
+
+// New prepares a subscription; nothing is asked of the broker before Open or Run.
+func New(cfg Config) (*Subscription, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	s := &Subscription{cfg: cfg, seed: maphash.MakeSeed(), tracker: newTracker(cfg.Start-1, 0), drain: make(chan struct{})}
+	for range cfg.Lanes {
+		s.lanes = append(s.lanes, make(chan *Delivery, laneDepth))
+	}
+	return s, nil
+}
+
+// Lane is where the deliveries of a share of the aggregates arrive.
+func (s *Subscription) Lane(i int) <-chan *Delivery { return s.lanes[i] }
+
+// Watermark is the sequence up to which everything is dealt with.
+func (s *Subscription) Watermark() uint64 { return s.tracker.watermark() }
+
+// Lanes is how many there are.
+func (s *Subscription) Lanes() int { return len(s.lanes) }
+
+// State is the consumer at one moment.
+type State struct {
+	Exists    bool
+	Delivered uint64 // the highest stream sequence handed to any copy
+	Number    uint64 // of the newest delivery, redeliveries counted
+	AckFloor  uint64 // all up to here is acknowledged
+	Waiting   uint64 // not delivered yet
+	Pending   uint64 // not delivered yet, or not acknowledged
+}
+
+// State asks the broker; a consumer that does not exist is no error.
+func (s *Subscription) State(ctx context.Context) (State, error) {
+	return StateOf(ctx, s.cfg.Stream, s.cfg.Durable)
+}
+
+// StateOf asks the broker for a durable consumer's state, without subscribing.
+func StateOf(ctx context.Context, stream *eventstore.Stream, durable string) (State, error) {
+	cons, err := stream.JetStream().Consumer(ctx, stream.Name(), durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return State{}, nil
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("subscription: look up consumer %s: %w", durable, err)
+	}
+	return stateOf(cons.CachedInfo()), nil
+}
+
+func stateOf(info *jetstream.ConsumerInfo) State {
+	return State{
+		Exists:    true,
+		Delivered: info.Delivered.Stream,
+		Number:    info.Delivered.Consumer,
+		AckFloor:  info.AckFloor.Stream,
+		Waiting:   info.NumPending,
+		Pending:   info.NumPending + uint64(info.NumAckPending),
+	}
+}
+
+// Written is the state where everything up to sequence is known to be dealt with,
+// whatever the broker has heard of that.
+func (s State) Written(sequence uint64) State {
+	s.AckFloor = max(s.AckFloor, sequence)
+	if sequence >= s.Delivered {
+		s.Pending = s.Waiting
+	}
+	return s
+}
+
+// Resume tells that everything up to sequence has been dealt with already, by a
+// scan, and what State had said before the scan. Call it before Run.
+func (s *Subscription) Resume(sequence uint64, before State) {
+	s.cfg.Start = sequence + 1
+	s.tracker = newTracker(sequence, before.Number)
+}
+
+// Drain asks the broker for nothing more: Run returns when the lanes have taken what
+// had come. It does not wait for that. What the broker was about to send goes to
+// another copy at once.
+func (s *Subscription) Drain() { s.once.Do(func() { close(s.drain) }) }
+
+// Run pulls messages into the lanes until ctx ends, or Drain is called and the lanes
+// have taken what had come. It re-creates the consumer
+// when it was deleted, from the first sequence that is not done, and pulls anew
+// after lost heartbeats. An error means that the configuration cannot work.
+func (s *Subscription) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() { s.keepAlive(ctx) })
+	for ctx.Err() == nil {
+		err := s.consume(ctx)
+		if ctx.Err() != nil || errors.Is(err, errDrained) {
+			break
+		}
+		s.cfg.Logger.Warn("subscription interrupted, starting again", "consumer", s.cfg.Durable, "cause", err)
+		s.tracker.unsure()
+		select {
+		case <-ctx.Done():
+		case <-s.drain:
+			return nil
+		case <-time.After(retryAfter):
+		}
+	}
+	return nil
+}
+
+const retryAfter = 250 * time.Millisecond
+
+var errDrained = errors.New("drained")
+
+// consume pulls until something goes wrong.
+func (s *Subscription) consume(ctx context.Context) error {
+	cons, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	broken := make(chan error, 1)
+	cc, err := cons.Consume(
+		func(m jetstream.Msg) { s.dispatch(ctx, m) },
+		jetstream.PullMaxMessages(pullAhead),
+		jetstream.PullExpiry(pullExpiry),
+		jetstream.PullHeartbeat(pullExpiry/4),
+		jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+			select {
+			case broken <- err:
+			default:
+			}
+		}))
+	if err != nil {
+		return fmt.Errorf("subscription: consume %s: %w", s.cfg.Durable, err)
+	}
+	select {
+	case <-s.drain:
+		cc.Drain()
+		select {
+		case <-cc.Closed():
+		case <-ctx.Done(): // the broker is away, or the lanes take nothing
+		}
+		return errDrained
+	case <-ctx.Done():
+		err = ctx.Err()
+	case err = <-broken:
+	}
+	cc.Stop()
+	<-cc.Closed()
+	return err
+}
+
+const pullExpiry = 8 * time.Second
+
+// open finds the durable consumer, makes it, or corrects its settings.
+func (s *Subscription) open(ctx context.Context) (jetstream.Consumer, error) {
+	js, stream := s.cfg.Stream.JetStream(), s.cfg.Stream.Name()
+	cons, err := js.Consumer(ctx, stream, s.cfg.Durable)
+	want := s.consumerConfig()
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		want.OptStartSeq = s.tracker.watermark() + 1
+		cons, err = js.CreateConsumer(ctx, stream, want)
+	case err == nil:
+		have := cons.CachedInfo().Config
+		want.OptStartSeq = have.OptStartSeq
+		if have.MaxAckPending != want.MaxAckPending || have.AckWait != want.AckWait {
+			cons, err = js.UpdateConsumer(ctx, stream, want)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("subscription: open consumer %s: %w", s.cfg.Durable, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cons = cons
+	return cons, nil
+}
+
+func (s *Subscription) consumerConfig() jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:       s.cfg.Durable,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       s.cfg.AckWait,
+		MaxDeliver:    -1,
+		MaxAckPending: s.cfg.MaxAckPending,
+		FilterSubject: s.cfg.Stream.Filter(s.cfg.Partition),
+		Replicas:      s.cfg.Replicas,
+	}
+}
+
+// dispatch hands a message to its lane, and blocks while the lane is full: that
+// is what slows the pull.
+func (s *Subscription) dispatch(ctx context.Context, m jetstream.Msg) {
+	meta, err := m.Metadata()
+	if err != nil {
+		s.cfg.Logger.Error("message without JetStream metadata ignored", "subject", m.Subject(), "cause", err)
+		return
+	}
+	d := &Delivery{
+		Message: eventstore.Message{
+			Subject:  m.Subject(),
+			Sequence: meta.Sequence.Stream,
+			Stored:   meta.Timestamp,
+			Header:   m.Headers(),
+			Data:     m.Data(),
+		},
+		Deliveries: meta.NumDelivered,
+		msg:        m,
+		sub:        s,
+	}
+	s.tracker.delivered(d, meta.Sequence.Consumer)
+	lane := maphash.String(s.seed, d.Subject) % uint64(len(s.lanes))
+	select {
+	case s.lanes[lane] <- d:
+	case <-ctx.Done():
+	}
+}
+
+// keepAlive extends the messages that are worked on, and asks for the
+// acknowledgement floor while other copies take part.
+func (s *Subscription) keepAlive(ctx context.Context) {
+	extend := time.NewTicker(s.cfg.AckWait / 3)
+	defer extend.Stop()
+	floor := time.NewTicker(time.Second)
+	defer floor.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-extend.C:
+			for _, d := range s.tracker.working(time.Now().Add(-s.cfg.AckWait / 3)) {
+				if err := d.msg.InProgress(); err != nil {
+					s.cfg.Logger.Debug("could not extend a message", "sequence", d.Sequence, "cause", err)
+				}
+			}
+		case <-floor.C:
+			s.sampleFloor(ctx)
+		}
+	}
+}
+
+func (s *Subscription) sampleFloor(ctx context.Context) {
+	s.mu.Lock()
+	cons := s.cons
+	s.mu.Unlock()
+	if cons == nil || !s.tracker.needsFloor() {
+		return
+	}
+	info, err := cons.Info(ctx)
+	if err != nil {
+		s.cfg.Logger.Debug("could not ask for the acknowledgement floor", "consumer", s.cfg.Durable, "cause", err)
+		return
+	}
+	s.tracker.floorAt(info.AckFloor.Stream)
+}
