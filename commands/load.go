@@ -1,0 +1,144 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/admitone/admitone/eventstore"
+	"github.com/google/uuid"
+)
+
+func (h *Handler[S, C]) initial() *aggregate[S] {
+	return &aggregate[S]{state: h.decider.Initial(), handled: map[uuid.UUID]handled{}}
+}
+
+// load fills the entry: from the newest snapshot and what follows it, else from
+// the whole log; with nothing where the id is fresh.
+func (h *Handler[S, C]) load(ctx context.Context, e *entry[S], id uuid.UUID, fresh bool) error {
+	if fresh {
+		e.agg = h.initial()
+		return nil
+	}
+	a, err := h.fromSnapshot(ctx, id)
+	if a == nil && err == nil {
+		a = h.initial()
+		err = h.readOn(ctx, a, id)
+	}
+	if err == nil {
+		e.agg = a
+	}
+	return err
+}
+
+// catchUp reads what is new since the entry was loaded.
+func (h *Handler[S, C]) catchUp(ctx context.Context, e *entry[S], id uuid.UUID) error {
+	if e.agg == nil {
+		return nil // attempt loads it
+	}
+	err := h.readOn(ctx, e.agg, id)
+	if err != nil {
+		e.agg = nil
+	}
+	return err
+}
+
+// fromSnapshot returns nil when there is none that can be used: a snapshot is a
+// cache, and the log has it all.
+func (h *Handler[S, C]) fromSnapshot(ctx context.Context, id uuid.UUID) (*aggregate[S], error) {
+	a, err := h.snapshot(ctx, id)
+	if err != nil {
+		h.cfg.Logger.WarnContext(ctx, "snapshot not usable, reading the whole log instead",
+			"stream", h.stream.Name(), "aggregate", id, "error", err)
+	}
+	if a == nil {
+		return nil, nil
+	}
+	// The snapshot's own event is read once more: a log that was cut and has grown
+	// again, or a replica that lags, does not have it there.
+	history, err := h.read(ctx, id, a.version-1, a.sequence-1)
+	if err != nil {
+		return nil, err
+	}
+	if len(history.Events) == 0 || history.Events[0].ID != a.last {
+		return nil, nil
+	}
+	history.Events = history.Events[1:]
+	return a, h.fold(a, id, history)
+}
+
+func (h *Handler[S, C]) snapshot(ctx context.Context, id uuid.UUID) (*aggregate[S], error) {
+	if h.snapshots == nil {
+		return nil, nil
+	}
+	snap, err := h.snapshots.store.Load(ctx, h.stream, id, h.cfg.SnapshotRevision)
+	if snap == nil || err != nil {
+		return nil, err
+	}
+	return thaw[S](snap)
+}
+
+// readOn folds what the stream holds beyond a.
+func (h *Handler[S, C]) readOn(ctx context.Context, a *aggregate[S], id uuid.UUID) error {
+	history, err := h.read(ctx, id, a.version, a.sequence)
+	if err != nil {
+		return err
+	}
+	return h.fold(a, id, history)
+}
+
+func (h *Handler[S, C]) fold(a *aggregate[S], id uuid.UUID, history eventstore.History) error {
+	if history.Missing != 0 {
+		return h.hole(id, history.Missing)
+	}
+	for _, event := range history.Events {
+		a.admit(event, h.decider.Evolve)
+	}
+	a.sequence = max(a.sequence, history.LastSequence)
+	return nil
+}
+
+// stateAt folds the log up to a version.
+func (h *Handler[S, C]) stateAt(ctx context.Context, id uuid.UUID, version uint64) (Result[S], error) {
+	a := h.initial()
+	history, err := h.read(ctx, id, 0, 0)
+	if err != nil {
+		return Result[S]{}, err
+	}
+	for _, event := range history.Events {
+		if event.Version > version {
+			break
+		}
+		a.admit(event, h.decider.Evolve)
+	}
+	switch {
+	case a.version == version:
+		return a.result(), nil
+	case history.Missing != 0:
+		return Result[S]{}, h.hole(id, history.Missing)
+	}
+	return Result[S]{}, errStale // a replica that lags behind what was read before
+}
+
+func (h *Handler[S, C]) read(ctx context.Context, id uuid.UUID, afterVersion, afterSequence uint64) (eventstore.History, error) {
+	history, err := h.stream.Load(ctx, id, afterVersion, afterSequence)
+	var unreadable *eventstore.DecodeError
+	if errors.As(err, &unreadable) {
+		err = fmt.Errorf("commands: %s of %s, version %d: %w: %w; until code that can read it is deployed, no command on it is handled",
+			id, h.stream.Name(), unreadable.Position.Version, ErrHistory, err)
+	}
+	return history, err
+}
+
+func (h *Handler[S, C]) hole(id uuid.UUID, version uint64) error {
+	return fmt.Errorf("commands: %s of %s, version %d: %w: it is missing and later ones are there; "+
+		"until it is published to the stream (from a backup, by the writer that holds it), no command on it is handled",
+		id, h.stream.Name(), version, ErrHistory)
+}
+
+// lostTail: the leader has less than was read before, which no log does by itself.
+func (h *Handler[S, C]) lostTail(id uuid.UUID, last uint64) error {
+	return fmt.Errorf("commands: %s of %s: %w: its last message is %d at the stream's leader, but a later one was read before; "+
+		"the log lost its end: restart this process, and restore the log from a backup if that is refused",
+		id, h.stream.Name(), ErrHistory, last)
+}
