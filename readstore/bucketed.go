@@ -1,0 +1,250 @@
+package readstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// MarkGrace is how much older than the moment of reading a month's mark must be
+// to be deleted. It must exceed the time between a row's acknowledgement and its
+// mark's timestamp, where that lies before, and the difference of two machines'
+// clocks, taken together.
+const MarkGrace = 10 * time.Minute
+
+// Bucketed is a list, read newest first, whose partitions stay bounded however
+// long it grows: a row lies in the partition of its list (the prefix columns), its
+// month, and a shard by its id. A second small table marks which months a list
+// uses, so that months whose rows have all gone (sold tickets leave "available")
+// are not read again.
+//
+// Rows are written to Table by versions as any others. Marks are kept by the
+// clock, everywhere in that table, in microseconds:
+//
+//   - Whoever writes rows writes MarkMutations once the rows are acknowledged, and
+//     before the write (of a home row, say) that means they need not be written
+//     again. The time given is taken after the acknowledgement. A mark that the
+//     same writer wrote less than a minute or two before may be left out.
+//   - A reader that finds a month empty began reading at some time S and deletes
+//     the month's mark at S - MarkGrace. A row it could not see was acknowledged
+//     after S, so that row's mark is (or the one left out was) newer than the
+//     delete by nearly MarkGrace and stands, whichever of both comes first. A row
+//     put there later brings the mark back in the same way.
+//
+// Fields are not changed once in use; then it is safe for concurrent use.
+type Bucketed struct {
+	// Table has the partition columns of the list (one or more), "month" (Text) and
+	// "shard" (Int), and the clustering columns time (Time, Desc) and id (Text).
+	Table *Table
+	// Marks is as NewBucketed makes it.
+	Marks *Table
+	// Shards is how many partitions share a month, from 1; fixed once rows are written.
+	Shards int
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Position is the place of a row in a list, to go on behind it.
+type Position struct {
+	At time.Time
+	ID string
+}
+
+// NewBucketed describes a list over a table, and the table of its marks under the
+// same name with "_months" behind it.
+func NewBucketed(table *Table, shards int) *Bucketed {
+	return &Bucketed{Table: table, Shards: shards, Marks: &Table{
+		Name:       table.Name + "_months",
+		Partition:  table.Partition[:max(0, len(table.Partition)-2)],
+		Clustering: []Column{{Name: "month", Type: Text, Desc: true}},
+		Values:     []Column{{Name: "marked_at", Type: Time}},
+	}}
+}
+
+// Validate reports, as ErrInvalid, tables of another shape than a list needs.
+func (b *Bucketed) Validate() error {
+	n, t := len(b.Table.Partition)-2, b.Table
+	if n < 1 || len(t.Clustering) != 2 || b.Shards < 1 ||
+		t.Partition[n].Type != Text || t.Partition[n+1].Type != Int ||
+		t.Clustering[0].Type != Time || !t.Clustering[0].Desc || t.Clustering[1].Type != Text {
+		return fmt.Errorf("readstore: list %s: %w: it needs 1 or more shards, the partition columns prefix, month (text) and shard (int), "+
+			"the clustering columns time (descending) and id (text)", t.Name, ErrInvalid)
+	}
+	return errors.Join(b.Table.Validate(), b.Marks.Validate())
+}
+
+// Month is the bucket of a time: its year and month in UTC, "2026-11".
+func Month(t time.Time) string { return t.UTC().Format("2006-01") }
+
+// Key is the whole key of a row of the list.
+func (b *Bucketed) Key(prefix Key, at time.Time, id string) Key {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	shard := int64(h.Sum32() % uint32(b.Shards))
+	return append(slices.Clone(prefix), Month(at), shard, at, id)
+}
+
+// PositionOf is the place of a row.
+func (b *Bucketed) PositionOf(row Row) Position {
+	n := len(b.Table.Partition)
+	return Position{At: row[n].(time.Time), ID: row[n+1].(string)}
+}
+
+// MarkMutations are the marks that rows of the list need, one for each month, at
+// the given time. Write them after the rows; see Bucketed.
+func (b *Bucketed) MarkMutations(now time.Time, rows []Row) []Mutation {
+	var marks []Mutation
+	seen := map[string]bool{}
+	now = now.UTC().Truncate(time.Millisecond)
+	for _, row := range rows {
+		// The row of a mark follows from its timestamp alone: equal ones are the same row.
+		mark := append(slices.Clone(row[:len(b.Table.Partition)-1]), now)
+		name := fmt.Sprint(mark...)
+		if !seen[name] {
+			seen[name] = true
+			marks = append(marks, Mutation{Table: b.Marks, Row: mark, Timestamp: now.UnixMicro()})
+		}
+	}
+	return marks
+}
+
+// Page reads up to limit (1 to MaxLimit-1) rows of a list, newest first, behind a
+// position if that is not nil. The position it returns is where to go on, nil at
+// the end. Rows that arrive or leave meanwhile are in it or not; no other is
+// missed or given twice. It deletes the marks of months that it finds empty.
+func (b *Bucketed) Page(ctx context.Context, store Store, prefix Key, limit int, after *Position) ([]Row, *Position, error) {
+	if limit < 1 || limit >= MaxLimit {
+		return nil, nil, fmt.Errorf("readstore: list %s: %w: a limit of %d is not within 1 and %d", b.Table.Name, ErrInvalid, limit, MaxLimit-1)
+	}
+	var rows []Row
+	// One row more than asked for tells whether this is the end.
+	err := b.eachMonth(ctx, store, prefix, after, func(m month) (bool, error) {
+		more, err := b.read(ctx, store, append(slices.Clone(prefix), m.name), limit+1-len(rows), m.after)
+		rows = append(rows, more...)
+		if len(more) == 0 && err == nil {
+			b.drain(ctx, store, prefix, m)
+		}
+		return len(rows) <= limit, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(rows) <= limit {
+		return rows, nil, nil
+	}
+	last := b.PositionOf(rows[limit-1])
+	return rows[:limit], &last, nil
+}
+
+type month struct {
+	name     string
+	after    *Position // nil: from the month's beginning
+	markedAt time.Time
+	began    time.Time // before anything of the month was read
+}
+
+// eachMonth calls fn for the months that a list uses, the newest first, beginning
+// with the position's, until it returns false.
+func (b *Bucketed) eachMonth(ctx context.Context, store Store, prefix Key, after *Position, fn func(month) (bool, error)) error {
+	q := Query{Partition: prefix, Limit: 100}
+	if after != nil {
+		// Whether or not that month is still marked: rows may be left in it.
+		name := Month(after.At)
+		q.After = Key{name}
+		if more, err := fn(month{name: name, after: after}); err != nil || !more {
+			return err
+		}
+	}
+	for {
+		page, err := store.Page(ctx, b.Marks, q)
+		if err != nil {
+			return err
+		}
+		n := len(prefix)
+		for _, mark := range page.Rows {
+			m := month{name: mark[n].(string), markedAt: mark[n+1].(time.Time), began: b.now()}
+			if more, err := fn(m); err != nil || !more {
+				return err
+			}
+		}
+		if q.Cursor, q.After = page.Cursor, nil; q.Cursor == "" {
+			return nil
+		}
+	}
+}
+
+// read merges the shards of one month.
+func (b *Bucketed) read(ctx context.Context, store Store, bucket Key, limit int, after *Position) ([]Row, error) {
+	shards := make([][]Row, b.Shards)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range shards {
+		group.Go(func() error {
+			q := Query{Partition: append(slices.Clone(bucket), int64(i)), Limit: limit}
+			if after != nil {
+				q.After = Key{after.At, after.ID}
+			}
+			page, err := store.Page(ctx, b.Table, q)
+			shards[i] = page.Rows
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	rows := slices.Concat(shards...)
+	slices.SortFunc(rows, b.compare)
+	return rows[:min(limit, len(rows))], nil
+}
+
+func (b *Bucketed) compare(x, y Row) int {
+	p, q := b.PositionOf(x), b.PositionOf(y)
+	byID := strings.Compare(p.ID, q.ID)
+	if b.Table.Clustering[1].Desc {
+		byID = -byID
+	}
+	return cmp.Or(q.At.Compare(p.At), byID)
+}
+
+// drain deletes the mark of a month that was read from its beginning and found
+// empty. The current month's stays: rows come to it all the time.
+func (b *Bucketed) drain(ctx context.Context, store Store, prefix Key, m month) {
+	before := m.began.Add(-MarkGrace)
+	if m.after != nil || m.name >= Month(m.began) || !m.markedAt.Before(before) {
+		return
+	}
+	// Should it fail, the month is read in vain once more and the next reader tries.
+	_ = store.Write(ctx, []Mutation{{
+		Table: b.Marks, Row: append(Row(slices.Clone(prefix)), m.name), Delete: true, Timestamp: before.UnixMicro(),
+	}})
+}
+
+func (b *Bucketed) now() time.Time {
+	if b.Now != nil {
+		return b.Now()
+	}
+	return time.Now()
+}
+
+// String is the position as text, for a cursor; ParsePosition reads it.
+func (p Position) String() string {
+	return strconv.FormatInt(p.At.UnixMilli(), 36) + "." + p.ID
+}
+
+// ParsePosition reads what Position.String gave; anything else is ErrBadCursor.
+func ParsePosition(s string) (Position, error) {
+	at, id, found := strings.Cut(s, ".")
+	ms, err := strconv.ParseInt(at, 36, 64)
+	if err != nil || !found || len(id) > MaxKeyText || !utf8.ValidString(id) {
+		return Position{}, fmt.Errorf("readstore: position: %w", ErrBadCursor)
+	}
+	return Position{At: time.UnixMilli(ms).UTC(), ID: id}, nil
+}
