@@ -1,0 +1,258 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/admitone/admitone/eventstore/subscription"
+	"github.com/google/uuid"
+)
+
+// Limits of what waits for a missing version.
+const (
+	gapsPerAggregate = 64 // versions of one aggregate that go back to the broker
+	applyAttempts    = 5
+	firstDelay       = 50 * time.Millisecond // of a nack; it doubles with each delivery
+	longestDelay     = 2 * time.Second
+)
+
+// gap is an aggregate with versions beyond the next.
+type gap struct {
+	since    time.Time
+	versions map[uint64]bool // what waits; true: given back to the broker, else set aside
+	held     int             // versions given back
+	highest  uint64
+	aside    []uint64 // sequences acknowledged beyond the limit; healing reads them from the stream
+}
+
+// attempt counts the tries to apply one event.
+type attempt struct {
+	version uint64
+	count   int
+}
+
+// wait gives a delivery beyond the next version back, with a delay that grows. A
+// message that comes while the aggregate has many is set aside instead: healing
+// reads the stream anyway.
+func (l *lane) wait(ctx context.Context, it item) {
+	l.g.stats.gaps.Add(1)
+	x := l.gaps[it.pos.Aggregate]
+	if x == nil {
+		x = &gap{since: time.Now(), versions: map[uint64]bool{}}
+		l.gaps[it.pos.Aggregate] = x
+	}
+	if !x.keep(it.pos.Version) {
+		x.aside = append(x.aside, it.Sequence)
+		if err := it.SetAside(); err != nil {
+			l.log.Debug("could not set a message aside", "sequence", it.Sequence, "cause", err)
+		}
+		return
+	}
+	l.nack(it, delayOf(it.Deliveries))
+	if len(l.gaps) > l.tune.maxGaps {
+		l.healOldest(ctx)
+	}
+}
+
+// keep says whether a version goes back to the broker. The highest always does:
+// should this copy die, it tells another one of those that were set aside.
+func (x *gap) keep(version uint64) bool {
+	x.highest = max(x.highest, version)
+	held := x.versions[version]
+	keep := version == x.highest || x.held < gapsPerAggregate || held && x.held == gapsPerAggregate
+	switch {
+	case keep && !held:
+		x.held++
+	case held && !keep:
+		x.held--
+	}
+	x.versions[version] = keep
+	return keep
+}
+
+func delayOf(deliveries uint64) time.Duration {
+	delay := firstDelay
+	for range min(deliveries, 10) - 1 {
+		delay *= 2
+	}
+	return min(delay, longestDelay)
+}
+
+func (l *lane) nack(it item, delay time.Duration) {
+	l.g.stats.nacks.Add(1)
+	if err := it.Nak(delay); err != nil {
+		l.log.Debug("could not give a message back", "sequence", it.Sequence, "cause", err)
+	}
+}
+
+// healDue closes gaps that lasted too long, from the stream.
+func (l *lane) healDue(ctx context.Context) {
+	now := time.Now()
+	for id, x := range l.gaps {
+		if now.Sub(x.since) >= l.tune.healAfter || l.closed(id, x) {
+			l.heal(ctx, id, x)
+		}
+	}
+}
+
+// closed: everything that waited has been admitted since.
+func (l *lane) closed(id uuid.UUID, x *gap) bool {
+	e := l.folder.get(id)
+	return e != nil && e.written >= x.highest
+}
+
+func (l *lane) healOldest(ctx context.Context) {
+	var oldest uuid.UUID
+	var since time.Time
+	for id, x := range l.gaps {
+		if since.IsZero() || x.since.Before(since) {
+			oldest, since = id, x.since
+		}
+	}
+	l.heal(ctx, oldest, l.gaps[oldest])
+}
+
+// heal catches one aggregate up whose gap lasted, or parks it where a version was
+// never written.
+func (l *lane) heal(ctx context.Context, id uuid.UUID, x *gap) {
+	if l.closed(id, x) && len(x.aside) == 0 {
+		delete(l.gaps, id)
+		return
+	}
+	l.persist(ctx, func() error {
+		c, err := l.catchUp(ctx, id)
+		if err != nil || c.stopped == nil {
+			return err
+		}
+		return l.g.park(ctx, id, c.stopped, 1, c.last)
+	})
+	if ctx.Err() == nil {
+		l.sub.Done(x.aside...)
+		delete(l.gaps, id)
+	}
+}
+
+func (l *lane) catchUp(ctx context.Context, id uuid.UUID) (caught, error) {
+	c, err := l.g.catchUp(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	l.folder.forget(id)
+	l.folder.put(c.entry)
+	l.g.stats.healed.Add(uint64(c.healed))
+	return c, nil
+}
+
+// closeGaps is called when a version was admitted that others wait for: those are
+// with the broker until their delay ends, and in the stream now.
+func (l *lane) closeGaps(ctx context.Context, written []*subscription.Delivery) {
+	if len(l.gaps) == 0 {
+		return
+	}
+	for _, d := range written {
+		id := l.g.stream.Aggregate(d.Subject)
+		x, e := l.gaps[id], l.folder.get(id)
+		if x == nil || e == nil {
+			continue
+		}
+		if _, waits := x.versions[e.version+1]; waits {
+			l.persist(ctx, func() error { _, err := l.catchUp(ctx, id); return err })
+		}
+		if e = l.folder.get(id); e.written >= x.highest && len(x.aside) == 0 {
+			delete(l.gaps, id)
+		}
+	}
+}
+
+// retryLater gives an event back that the fold refused, and parks its aggregate
+// after enough attempts.
+func (l *lane) retryLater(ctx context.Context, it item, err error) {
+	a := l.attempts[it.pos.Aggregate]
+	if a == nil || a.version != it.pos.Version {
+		a = &attempt{version: it.pos.Version}
+		l.attempts[it.pos.Aggregate] = a
+	}
+	a.count++
+	if a.count < applyAttempts {
+		l.nack(it, delayOf(uint64(a.count)+1))
+		return
+	}
+	delete(l.attempts, it.pos.Aggregate)
+	l.park(ctx, it, stopOf(err, it.pos.Version), a.count)
+}
+
+// park stops at an aggregate and acknowledges the message it stopped at. What was
+// admitted before it is written first.
+func (l *lane) park(ctx context.Context, it item, s *stop, attempts int) {
+	l.persist(ctx, func() error { return l.g.park(ctx, it.pos.Aggregate, s, attempts, it.Sequence) })
+	l.log.Error("aggregate parked", "projection", l.g.projection.name, "generation", l.g.number,
+		"aggregate", it.pos.Aggregate, "version", s.version, "kind", s.kind, "cause", s.cause)
+	l.answer(ctx, it)
+}
+
+// waitParked deals with a delivery of a parked aggregate: one that it waited for
+// un-parks it, any other is acknowledged once its mark says that it was seen.
+// False when the aggregate is not parked any more.
+func (l *lane) waitParked(ctx context.Context, it item, mark Parked) bool {
+	still := true
+	l.persist(ctx, func() (err error) {
+		if mark.Kind == CauseMissing && it.pos.Version == mark.Version {
+			still, err = l.g.unpark(ctx, it.pos.Aggregate)
+			l.folder.forget(it.pos.Aggregate)
+			return err
+		}
+		still, err = l.g.marks.Raise(ctx, l.g.markKey(it.pos.Aggregate), it.Sequence)
+		return err
+	})
+	if !still {
+		l.persist(ctx, func() error { return l.folder.load(ctx, []uuid.UUID{it.pos.Aggregate}) })
+		return false
+	}
+	l.answer(ctx, it)
+	return true
+}
+
+func (l *lane) answer(ctx context.Context, it item) {
+	if ctx.Err() != nil {
+		return
+	}
+	if err := it.Ack(); err != nil {
+		l.log.Debug("acknowledgement failed, the message will come again", "sequence", it.Sequence, "cause", err)
+	}
+}
+
+// errAgain asks persist for another round at once.
+var errAgain = errors.New("again")
+
+// persist repeats do until it succeeds or ctx ends, with a growing pause; the
+// problem shows in the projection's status meanwhile.
+func persist(ctx context.Context, g *generation, do func() error) {
+	pause := 20 * time.Millisecond
+	failed := false
+	for ctx.Err() == nil {
+		err := do()
+		switch {
+		case err == nil:
+			if failed {
+				g.stats.setProblem(nil)
+				g.log.Info("projection goes on", "generation", g.name())
+			}
+			return
+		case errors.Is(err, errAgain):
+			continue
+		case ctx.Err() != nil:
+			return
+		}
+		if !failed {
+			g.log.Warn("projection waits", "generation", g.name(), "cause", err)
+		}
+		failed = true
+		g.stats.setProblem(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 2*time.Second)
+	}
+}

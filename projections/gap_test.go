@@ -1,0 +1,128 @@
+package projections_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/admitone/admitone/internal/natstest"
+	"github.com/admitone/admitone/projections"
+	"github.com/stretchr/testify/require"
+)
+
+func TestLateEventIsAdmitted(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, 1, nil), seeded(t)
+	p := w.startLive(t, projections.Config{})
+	facts := lives(r, 1, 4)
+	w.publish(t, facts[0], facts[2], facts[3])
+	eventually(t, 5*time.Second, "gaps are noticed", func() bool { return status(t, p).Counters.Gaps > 0 })
+	<-time.After(3 * time.Second) // the event is 3 s late
+	require.EqualValues(t, 1, status(t, p).Counters.Admitted)
+	w.publish(t, facts[1])
+	idle(t, 10*time.Second, p.Projector)
+	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
+	require.Zero(t, status(t, p).Parked)
+}
+
+// A rebuild meets the same gap, and has the same patience.
+func TestLateEventDuringAScanIsAdmitted(t *testing.T) {
+	w, r := newWorld(t, 1, nil), seeded(t)
+	facts := lives(r, 1, 4)
+	w.publish(t, facts[0], facts[2], facts[3])
+	p := w.start(t, projections.Config{HealAfter: 20 * time.Second})
+	eventually(t, 5*time.Second, "the first version is written", func() bool {
+		rows, err := w.store.Get(natstest.Context(t), boxesHome(1), []any{facts[0].id.String()})
+		return err == nil && rows[0] != nil
+	})
+	w.publish(t, facts[1])
+	idle(t, 10*time.Second, p.Projector)
+	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
+	require.Zero(t, status(t, p).Counters.Parkings)
+}
+
+func status(t testing.TB, p *copyOf) projections.Status {
+	list, err := p.Status(natstest.Context(t))
+	require.NoError(t, err)
+	return list[0]
+}
+
+// A version that another copy admitted meanwhile shows in the home row.
+func TestGapThatAnotherCopyFilledIsSeen(t *testing.T) {
+	w, r := newWorld(t, 1, nil), seeded(t)
+	// So long a patience that healing cannot be what admits it.
+	p := w.startLive(t, projections.Config{HealAfter: time.Hour})
+	facts := lives(r, 1, 3)
+	w.publish(t, facts[0])
+	idle(t, 5*time.Second, p.Projector)
+	w.publish(t, facts[2])
+	eventually(t, 5*time.Second, "the gap is noticed", func() bool { return status(t, p).Counters.Gaps > 0 })
+
+	// Another copy moves the row on: it reads version 2 from elsewhere than this consumer.
+	rows, err := w.store.Get(natstest.Context(t), homeTable(t, p), []any{facts[0].id.String()})
+	require.NoError(t, err)
+	row := rows[0]
+	row[1] = int64(2)
+	require.NoError(t, w.store.Write(natstest.Context(t), upsert(homeTable(t, p), row, 2)))
+	eventually(t, 10*time.Second, "version 3 is admitted", func() bool {
+		rows, err := w.store.Get(natstest.Context(t), homeTable(t, p), []any{facts[0].id.String()})
+		return err == nil && rows[0][1] == int64(3)
+	})
+	require.Zero(t, status(t, p).Counters.Healed)
+}
+
+func TestVersionNeverWrittenParksOneAggregate(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, 8, nil), seeded(t)
+	p := w.startLive(t, projections.Config{HealAfter: time.Second})
+	facts := lives(r, 1000, 3)
+	missing, rest := facts[1], append([]fact{facts[0], facts[2]}, facts[3:]...)
+	w.publish(t, rest...)
+	eventually(t, 20*time.Second, "the aggregate is parked", func() bool { return status(t, p).Parked == 1 })
+	parked, err := p.Parked(natstest.Context(t))
+	require.NoError(t, err)
+	require.Equal(t, missing.id, parked[0].Aggregate)
+	require.EqualValues(t, 2, parked[0].Version)
+	require.Equal(t, projections.CauseMissing, parked[0].Kind)
+	require.Contains(t, parked[0].Cause, "version 2 is not in the stream")
+
+	idle(t, 20*time.Second, p.Projector)
+	require.EqualValues(t, len(rest)-1, status(t, p).Counters.Admitted, "the others go on")
+
+	w.publish(t, missing)
+	eventually(t, 10*time.Second, "it un-parks by itself", func() bool { return status(t, p).Parked == 0 })
+	idle(t, 10*time.Second, p.Projector)
+	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
+}
+
+// More versions wait than one aggregate may leave with the broker: the rest is
+// read from the stream.
+func TestManyVersionsBeforeTheFirst(t *testing.T) {
+	w, r := newWorld(t, 1, nil), seeded(t)
+	p := w.startLive(t, projections.Config{})
+	facts := lives(r, 1, 300)
+	w.publish(t, facts[1:]...)
+	eventually(t, 10*time.Second, "what is beyond the limit is set aside", func() bool { return status(t, p).Counters.Gaps >= 299 })
+	w.publish(t, facts[0])
+	idle(t, 20*time.Second, p.Projector)
+	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
+}
+
+// Gaps in front must not take the places of healthy aggregates behind.
+func TestManyGapsDoNotDelayOthers(t *testing.T) {
+	w, r := newWorld(t, 1, nil), seeded(t)
+	p := w.startLive(t, projections.Config{HealAfter: time.Hour, MaxAckPending: 2000})
+	var gaps []fact
+	for _, f := range lives(r, 1100, 2) {
+		if f.version == 2 {
+			gaps = append(gaps, f)
+		}
+	}
+	w.publish(t, gaps...)
+	healthy := lives(r, 100, 3)
+	began := time.Now()
+	w.publish(t, healthy...)
+	eventually(t, 10*time.Second, "healthy aggregates are written", func() bool { return status(t, p).Counters.Admitted >= 300 })
+	t.Logf("300 events behind 1,100 gaps took %s", time.Since(began))
+	require.True(t, strings.HasPrefix(status(t, p).Status, projections.StatusLive))
+}
