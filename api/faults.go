@@ -1,0 +1,37 @@
+package api
+
+import "fmt"
+
+// MalformedError is a request that does not have the form the contract gives it (400).
+type MalformedError struct {
+	Code   string // stable; empty: "malformed"
+	Detail string
+}
+
+func (e *MalformedError) Error() string { return e.Detail }
+
+// Malformed returns a *MalformedError of the common code.
+func Malformed(format string, args ...any) error {
+	return &MalformedError{Detail: fmt.Sprintf(format, args...)}
+}
+
+// InvalidError lists all fields and parameters of a request that are out of
+// range, unknown or missing (422).
+type InvalidError struct{ Errors []FieldError }
+
+func (e *InvalidError) Error() string {
+	text := "the request is not valid"
+	for i, f := range e.Errors {
+		sep := ": "
+		if i > 0 {
+			sep = "; "
+		}
+		text += sep + f.Pointer + " " + f.Detail
+	}
+	return text
+}
+
+// Invalid returns an *InvalidError for one field or parameter.
+func Invalid(pointer, format string, args ...any) error {
+	return &InvalidError{Errors: []FieldError{{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}}}
+}
