@@ -1,0 +1,104 @@
+package httpx
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/admitone/admitone/api"
+	"github.com/labstack/echo/v4"
+)
+
+// binder reads the body of a request: 400 where it is not one JSON value, 422 with
+// all faults at once where the value does not fit the operation's schema.
+type binder struct{ rules map[string]rule }
+
+// Bind implements echo.Binder for the generated handlers.
+func (b binder) Bind(target any, c echo.Context) error {
+	raw, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return readFault(err)
+	}
+	rule := b.rules[ruleKey(c.Request().Method, c.Path())]
+	if len(raw) == 0 && rule.bodyOptional {
+		return io.EOF // what the generated handlers take for no body
+	}
+	value, err := decode(raw)
+	if err != nil {
+		return err
+	}
+	if faults := rule.body.validate("", value); faults != nil {
+		return &api.InvalidError{Errors: faults}
+	}
+	return json.Unmarshal(raw, target)
+}
+
+func decode(raw []byte) (any, error) {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return nil, api.Malformed("the body is empty; it must be a JSON object")
+	}
+	if !utf8.Valid(raw) {
+		return nil, api.Malformed("the body is not valid UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var value any
+	if err := dec.Decode(&value); err != nil {
+		return nil, api.Malformed("the body is not valid JSON: %v", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, api.Malformed("the body goes on behind its JSON value")
+	}
+	return value, nil
+}
+
+// readFault tells a body that is too large from one that the client did not send
+// to its end.
+func readFault(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return errTooLarge
+	}
+	return api.Malformed("the body could not be read to its end")
+}
+
+// checkBody refuses bodies that are too large or of another type, before they are read.
+func (s *server) checkBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if r.ContentLength > MaxBody {
+			return errTooLarge
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, MaxBody)
+		rule := s.rules[ruleKey(r.Method, c.Path())]
+		if rule.body != nil && r.ContentLength != 0 && !isJSON(r.Header) {
+			return errMediaType
+		}
+		return next(c)
+	}
+}
+
+func isJSON(h http.Header) bool {
+	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset := params["charset"]
+	return err == nil && mediaType == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8")) &&
+		h.Get("Content-Encoding") == ""
+}
+
+// joinLists makes one line of headers that are lists, as RFC 9110 (section 5.3) allows.
+func joinLists(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Request().Header
+		for _, name := range []string{"If-Match", "If-None-Match", "Consistency-Token", "Prefer"} {
+			if lines := h.Values(name); len(lines) > 1 {
+				h.Set(name, strings.Join(lines, ", "))
+			}
+		}
+		return next(c)
+	}
+}
