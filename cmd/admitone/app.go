@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/admitone/admitone/commands"
+	"github.com/admitone/admitone/commands/httpapi"
+	"github.com/admitone/admitone/domain/order"
+	"github.com/admitone/admitone/domain/ticket"
+	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/eventstore/subscription"
+	"github.com/admitone/admitone/internal/control"
+	"github.com/admitone/admitone/internal/httpx"
+	"github.com/admitone/admitone/internal/keys"
+	"github.com/admitone/admitone/internal/natsapi"
+	"github.com/admitone/admitone/processes"
+	"github.com/admitone/admitone/projections"
+	"github.com/admitone/admitone/projections/market"
+	"github.com/admitone/admitone/readstore"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"golang.org/x/sync/errgroup"
+)
+
+// How long requests under way may take when the program is told to stop, and what is
+// sent at the end: together less than the 10 s within which it has to be gone. What
+// waits for a decision has it sooner, since the rest goes on meanwhile.
+const (
+	requestGrace = 6 * time.Second
+	grace        = 3 * time.Second
+)
+
+// app is the whole program, put together in the order of its fields. Tests start
+// it as main does.
+type app struct {
+	cfg serveConfig
+	log *slog.Logger
+
+	lock      *os.File
+	keys      *keys.Keys
+	broker    *broker
+	store     readstore.Store
+	records   *eventstore.Records
+	streams   map[string]*eventstore.Stream // by name
+	tickets   *eventstore.Stream
+	orders    *eventstore.Stream
+	projector *projections.Projector
+	processes *processes.Runner
+	// Shares are nil in the embedded form, which is one process.
+	projectorShares, processesShares *subscription.Shares
+	decisions                        *subscription.Watch
+	metrics                          *prometheus.Registry
+	listener                         net.Listener
+	http                             http.Handler
+	control                          *control.Server
+	services                         *natsapi.Server
+	traces                           *trace.TracerProvider // nil: none
+	observed                         *appendMetrics
+
+	ticketHandler *commands.Handler[ticket.State, ticket.Command]
+	orderHandler  *commands.Handler[order.State, order.Command]
+}
+
+// run serves until ctx ends or something fails for good.
+func run(ctx context.Context, cfg serveConfig, log *slog.Logger, out io.Writer) error {
+	a := &app{cfg: cfg, log: log}
+	defer a.close()
+	if err := a.open(ctx); err != nil {
+		return err
+	}
+	a.announce(out)
+	group, running := errgroup.WithContext(ctx)
+	// Requests under way wait for what the rest does, so that ends after them.
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		defer stopWork()
+		return a.answer(running)
+	})
+	a.work(working, group)
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}
+
+// answer serves requests, over HTTP and NATS, until ctx ends and those under way are
+// answered.
+func (a *app) answer(ctx context.Context) error {
+	a.awaitStart(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	var services sync.WaitGroup
+	services.Go(func() {
+		<-ctx.Done()
+		a.services.Close(requestGrace)
+	})
+	err := httpx.Serve(ctx, a.listener, a.http, a.log, requestGrace)
+	stop()
+	services.Wait()
+	return err
+}
+
+// work starts all but what serves HTTP, until ctx ends.
+func (a *app) work(ctx context.Context, group *errgroup.Group) {
+	if a.cfg.has(roleProjector) {
+		group.Go(func() error { return a.projectorShares.Run(ctx) })
+		group.Go(func() error { return a.projector.Run(ctx) })
+	}
+	if a.cfg.has(roleProcesses) {
+		group.Go(func() error { return a.processesShares.Run(ctx) })
+		group.Go(func() error { return a.processes.Run(ctx) })
+	}
+	if a.cfg.has(roleAPI) {
+		group.Go(func() error { return a.decisions.Run(ctx) })
+	}
+	group.Go(func() error { return a.keepRecord(ctx) })
+}
+
+// awaitStart returns once readiness can tell what is still being caught up, and what
+// is appended is reacted to.
+func (a *app) awaitStart(ctx context.Context) {
+	var starts []<-chan struct{}
+	if a.cfg.has(roleProjector) {
+		starts = append(starts, a.projector.Started())
+	}
+	if a.cfg.has(roleProcesses) {
+		starts = append(starts, a.processes.Started())
+	}
+	for _, started := range starts {
+		select {
+		case <-started:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (a *app) repairs() repairs { return repairs{projector: a.projector, processes: a.processes} }
+
+func (a *app) open(ctx context.Context) error {
+	steps := []func(context.Context) error{
+		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openShares, a.openProjections, a.openCommands, a.openProcesses, a.openHTTP, a.openControl, a.openServices,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) path(name string) string { return filepath.Join(a.cfg.Data, name) }
+
+func (a *app) openData(context.Context) (err error) {
+	if a.lock, err = lockData(a.cfg.Data); err != nil {
+		return err
+	}
+	// A killed process leaves its address behind, where another may listen by now.
+	if err := os.Remove(a.path("http.url")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	a.keys, err = keys.LoadOrCreate(keysPath(a.cfg.Data, a.cfg.Keys))
+	return err
+}
+
+func (a *app) openBroker(ctx context.Context) (err error) {
+	a.broker, err = openBroker(ctx, a.cfg, a.log)
+	return err
+}
+
+func (a *app) openStore(context.Context) (err error) {
+	a.store, err = openStore(a.cfg, a.log)
+	return err
+}
+
+func (a *app) openProjections(ctx context.Context) error {
+	list, err := market.All()
+	if err != nil {
+		return err
+	}
+	a.projector, err = projections.New(ctx, a.store, a.streams, projections.Config{
+		Replicas: a.broker.replicas, Shares: a.projectorShares, RebuildOnLogChange: a.cfg.OnLogChange == "rebuild", Logger: a.log,
+	}, list...)
+	return err
+}
+
+func (a *app) openCommands(ctx context.Context) error {
+	snapshots, err := eventstore.OpenSnapshots(ctx, a.tickets.JetStream(), a.broker.replicas)
+	if err != nil {
+		return err
+	}
+	if a.ticketHandler, err = commands.New(a.tickets, snapshots, httpapi.TicketDecider(), commands.Config{Logger: a.log}); err != nil {
+		return err
+	}
+	a.orderHandler, err = commands.New(a.orders, snapshots, httpapi.OrderDecider(), commands.Config{Logger: a.log})
+	return err
+}
+
+func (a *app) openControl(context.Context) (err error) {
+	operations := a.repairs().operations()
+	operations[opReadStore] = a.answerReadStore
+	operations[opImport] = importOperation(a.ticketHandler)
+	operations[opDoctor] = a.answerDoctor
+	a.control, err = control.Serve(a.broker.nc, a.log, operations)
+	return err
+}
+
+// announce says where everything is, and how durable it is.
+func (a *app) announce(out io.Writer) {
+	_, _ = fmt.Fprintf(out, "AdmitOne %s\n  http        http://%s\n  nats        %s\n  read models %s\n  data        %s\n  durability  %s\n",
+		version, a.listener.Addr(), a.broker.where, storeName(a.cfg), a.cfg.Data, a.broker.durability)
+}
+
+// close undoes open, backwards.
+func (a *app) close() {
+	if a.services != nil {
+		a.services.Close(0)
+	}
+	if a.control != nil {
+		a.control.Close()
+	}
+	a.closeHandlers()
+	if a.listener != nil {
+		_ = a.listener.Close()
+		_ = os.Remove(a.path("http.url"))
+	}
+	if a.store != nil {
+		if err := a.store.Close(); err != nil {
+			a.log.Warn("read store did not close", "cause", err)
+		}
+	}
+	if a.broker != nil {
+		a.broker.close()
+	}
+	if a.lock != nil {
+		_ = a.lock.Close()
+	}
+	a.closeTraces()
+}
+
+// closeHandlers lets the snapshots on their way be saved.
+func (a *app) closeHandlers() {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	var err error
+	if a.ticketHandler != nil {
+		err = a.ticketHandler.Close(ctx)
+	}
+	if a.orderHandler != nil {
+		err = errors.Join(err, a.orderHandler.Close(ctx))
+	}
+	if err != nil {
+		a.log.Warn("snapshots were not all kept", "cause", err)
+	}
+}
+
+// writeFile replaces a file as a whole.
+func writeFile(path, text string) error {
+	temporary := path + ".new"
+	if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/admitone/admitone/api"
+	"github.com/admitone/admitone/internal/natsapi"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) openServices(context.Context) (err error) {
+	host, _ := os.Hostname()
+	cfg := natsapi.Config{
+		Conn: a.broker.nc, Version: semanticVersion(), Roles: a.cfg.runningRoles(), Health: a.ready, Logger: a.log,
+		Metadata: map[string]string{
+			"host": host, "pid": strconv.Itoa(os.Getpid()), "http": "http://" + a.listener.Addr().String(),
+			"started": time.Now().UTC().Format(time.RFC3339),
+		},
+	}
+	if a.cfg.has(roleAPI) {
+		cfg.Commands = a.http
+	}
+	a.services, err = natsapi.Serve(cfg)
+	return err
+}
+
+// semanticVersion is the version in the form that the micro framework demands.
+func semanticVersion() string {
+	if strings.Count(version, ".") == 2 {
+		return version
+	}
+	return "0.0.0-" + version
+}
+
+// serviceInfo is one role of one running copy.
+type serviceInfo struct {
+	Role    string      `json:"role"`
+	ID      string      `json:"id"`
+	Version string      `json:"version"`
+	Host    string      `json:"host"`
+	PID     string      `json:"pid"`
+	HTTP    string      `json:"http"`
+	Started string      `json:"started"`
+	Healthy bool        `json:"healthy"`
+	Checks  []api.Check `json:"checks"`
+}
+
+func servicesCommand() *cobra.Command {
+	var r remote
+	cmd := &cobra.Command{
+		Use: "services", Short: "Show which roles run where, in which version, and how they are", Args: cobra.NoArgs,
+		Long: `Show which roles run where, in which version, and how they are.
+
+Every role of every copy registers with the NATS micro framework, so "nats micro ls"
+finds them too. Exits with 1 when one is not healthy.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			nc, err := r.connect()
+			if err != nil {
+				return err
+			}
+			defer nc.Close()
+			list, err := discover(cmd.Context(), nc)
+			if err != nil {
+				return err
+			}
+			if r.json {
+				err = printJSON(cmd.OutOrStdout(), list)
+			} else {
+				err = printServices(cmd.OutOrStdout(), list)
+			}
+			if err == nil && slices.ContainsFunc(list, func(s serviceInfo) bool { return !s.Healthy }) {
+				err = errors.New("not every copy is healthy")
+			}
+			return err
+		},
+	}
+	r.flags(cmd)
+	return cmd
+}
+
+// discoverFor bounds the wait for answers of unknown number; lull is how long no
+// further one came when they are taken for all.
+const (
+	discoverFor = 2 * time.Second
+	lull        = 300 * time.Millisecond
+)
+
+// discover asks all copies who they are, and each how it is.
+func discover(ctx context.Context, nc *nats.Conn) ([]serviceInfo, error) {
+	answers, err := askAll(ctx, nc, micro.APIPrefix+"."+micro.InfoVerb.String())
+	if err != nil {
+		return nil, err
+	}
+	list := []serviceInfo{}
+	for _, m := range answers {
+		var info micro.Info
+		role, ours := "", false
+		if err := json.Unmarshal(m.Data, &info); err == nil {
+			role, ours = strings.CutPrefix(info.Name, natsapi.ServiceName(""))
+		}
+		if !ours {
+			continue
+		}
+		s := serviceInfo{Role: role, ID: info.ID, Version: info.Version, Host: info.Metadata["host"], PID: info.Metadata["pid"],
+			HTTP: info.Metadata["http"], Started: info.Metadata["started"]}
+		s.Checks = healthOf(ctx, nc, info.ID)
+		s.Healthy = !slices.ContainsFunc(s.Checks, func(c api.Check) bool { return !c.Ok })
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b serviceInfo) int { return strings.Compare(a.Role+a.Started+a.ID, b.Role+b.Started+b.ID) })
+	return list, nil
+}
+
+func askAll(ctx context.Context, nc *nats.Conn, subject string) (answers []*nats.Msg, err error) {
+	inbox := nc.NewRespInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, fmt.Errorf("ask for services: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := nc.PublishRequest(subject, inbox, nil); err != nil {
+		return nil, fmt.Errorf("ask for services: %w", err)
+	}
+	for end := time.Now().Add(discoverFor); time.Now().Before(end); {
+		wait, cancel := context.WithTimeout(ctx, lull)
+		m, err := sub.NextMsgWithContext(wait)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			return answers, nil // nobody else, or nobody at all
+		}
+		answers = append(answers, m)
+	}
+	return answers, nil
+}
+
+func healthOf(ctx context.Context, nc *nats.Conn, id string) []api.Check {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout+time.Second)
+	defer cancel()
+	var checks []api.Check
+	m, err := nc.RequestWithContext(ctx, "health."+id, nil)
+	if err == nil {
+		err = json.Unmarshal(m.Data, &checks)
+	}
+	if err != nil {
+		return []api.Check{{Name: "answers", Detail: err.Error()}}
+	}
+	return checks
+}
+
+func printServices(out io.Writer, list []serviceInfo) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(out, "no copy of AdmitOne is registered on this broker")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ROLE\tVERSION\tHOST\tPID\tHTTP\tSTARTED\tHEALTH")
+	for _, s := range list {
+		health := "ok"
+		for _, c := range s.Checks {
+			if !c.Ok {
+				health = c.Name + ": " + c.Detail
+				break
+			}
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Role, s.Version, s.Host, s.PID, s.HTTP, s.Started, health)
+	}
+	return w.Flush()
+}
