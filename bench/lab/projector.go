@@ -1,0 +1,108 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/projections"
+	"github.com/admitone/admitone/readstore"
+)
+
+// Running is a projector with one projection that runs until Stop.
+type Running struct {
+	*projections.Projector
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error // of Run, valid once ended
+}
+
+// Project runs a projection of stream into store until Stop, or until the lab is
+// closed.
+func (l *Lab) Project(ctx context.Context, stream *eventstore.Stream, store readstore.Store, def *projections.Projection) (*Running, error) {
+	p, err := projections.New(ctx, store, map[string]*eventstore.Stream{stream.Name(): stream}, projections.Config{}, def)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r := &Running{Projector: p, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		r.err = p.Run(ctx)
+	}()
+	l.Later(func() { _ = r.Stop() })
+	return r, nil
+}
+
+// Stop ends it and waits. Safe to repeat.
+func (r *Running) Stop() error {
+	r.cancel()
+	<-r.ended
+	return r.err
+}
+
+// lookEvery is how often Until looks: rarely enough to take no time of its own.
+const lookEvery = 10 * time.Millisecond
+
+// Until waits for a state of the projection. A status that cannot be told yet is
+// asked for again.
+func (r *Running) Until(ctx context.Context, reached func(projections.Status) bool) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		list, err := r.Status(ctx)
+		if err == nil && reached(list[0]) {
+			return nil
+		}
+		if err == nil && list[0].Problem != "" {
+			err = errors.New(list[0].Problem)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the projection: %w", errors.Join(ctx.Err(), err))
+		case <-r.ended:
+			return fmt.Errorf("the projector ended: %w", errors.Join(r.err, err))
+		case <-tick.C:
+		}
+	}
+}
+
+// IsLive: readers have a generation, and it is caught up with the stream.
+func IsLive(s projections.Status) bool {
+	return s.Generation > 0 && s.Status == projections.StatusLive && s.LagEvents == 0
+}
+
+// IsBuilt is for Until: the generation is live, and none is being built.
+func IsBuilt(s projections.Status) bool { return s.Generation > 0 && s.Building == nil }
+
+// CountingStore counts the rows that are written through it: upserts and deletes
+// of every table.
+type CountingStore struct {
+	readstore.Store
+	mu   sync.Mutex
+	rows int
+}
+
+// Write implements readstore.Store.
+func (s *CountingStore) Write(ctx context.Context, phases ...[]readstore.Mutation) error {
+	rows := 0
+	for _, phase := range phases {
+		rows += len(phase)
+	}
+	s.mu.Lock()
+	s.rows += rows
+	s.mu.Unlock()
+	return s.Store.Write(ctx, phases...)
+}
+
+// Rows is how many were written since it was last asked.
+func (s *CountingStore) Rows() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rows := s.rows
+	s.rows = 0
+	return rows
+}
