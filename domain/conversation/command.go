@@ -41,6 +41,8 @@ type Send struct {
 	Text     string // 1 to MaxText characters, not only spaces
 	// InReplyTo is the user's message that the Bot answers; others name none.
 	InReplyTo uuid.UUID
+	// Proposes is what the Bot asks the user to agree to; others propose nothing.
+	Proposes Proposal
 }
 
 // HandOver leaves the conversation to an agent, by the Bot. Where it waits for one
@@ -112,7 +114,8 @@ func (c Send) decide(s State) ([]Event, error) {
 		return nil, ErrUnanswered
 	}
 	return []Event{MessageSent{
-		MessageID: c.MessageID, Author: c.Author, AuthorID: c.AuthorID, Text: domain.PlainText(c.Text), InReplyTo: c.InReplyTo,
+		MessageID: c.MessageID, Author: c.Author, AuthorID: c.AuthorID, Text: domain.PlainText(c.Text),
+		InReplyTo: c.InReplyTo, Proposes: c.Proposes,
 	}}, nil
 }
 
@@ -126,6 +129,8 @@ func (c Send) check() error {
 		return ErrID.At("/author_id")
 	case (c.InReplyTo == uuid.Nil) == (c.Author == AuthorBot):
 		return ErrReply.At("/in_reply_to")
+	case c.Proposes != (Proposal{}) && (c.Author != AuthorBot || c.Proposes.Action != ActionCancelOrder || c.Proposes.OrderID == uuid.Nil):
+		return ErrProposal.At("/proposes")
 	}
 	return checkText(c.Text)
 }

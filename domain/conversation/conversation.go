@@ -81,6 +81,14 @@ type State struct {
 	Unanswered []uuid.UUID `json:"unanswered,omitempty"`
 	// LastMessageID is the newest message, so that its repeat is known as one.
 	LastMessageID uuid.UUID `json:"last_message_id,omitzero"`
+	Messages      int64     `json:"messages"`
+	// Reason is why it was handed over or closed, whichever came last.
+	Reason string `json:"reason,omitempty"`
+	// Proposed is what the Bot's last message asked the user to agree to.
+	Proposed Proposal `json:"proposed,omitzero"`
+	// DecidedBy is the user's first message after that, his yes or no; the zero UUID
+	// while there is none.
+	DecidedBy uuid.UUID `json:"decided_by,omitzero"`
 }
 
 // Initial is a conversation before its first event.
@@ -99,21 +107,34 @@ func Evolve(s State, e Event) State {
 		return State{Status: StatusOpen, AccountID: e.AccountID, Topic: e.Topic, OrderID: e.OrderID}
 	case MessageSent:
 		s.LastMessageID = e.MessageID
+		s.Messages++
 		return s.after(e)
 	case HandedOver:
-		s.Status = StatusWaiting
-		return s.answered(e.InReplyTo)
+		s.Status, s.Reason = StatusWaiting, e.Reason
+		return s.proposing(Proposal{}).answered(e.InReplyTo)
 	case Taken:
 		s.Status, s.AgentID, s.Unanswered = StatusTaken, e.AgentID, nil
+		return s.proposing(Proposal{})
 	case Closed:
-		s.Status, s.Unanswered = StatusClosed, nil
+		s.Status, s.Reason, s.Unanswered = StatusClosed, e.Reason, nil
+		return s.proposing(Proposal{})
 	}
+	return s
+}
+
+// proposing replaces what the Bot has proposed before: the user agrees to what he
+// was asked last, or to nothing.
+func (s State) proposing(p Proposal) State {
+	s.Proposed, s.DecidedBy = p, uuid.Nil
 	return s
 }
 
 func (s State) after(m MessageSent) State {
 	if m.Author != AuthorUser {
-		return s.answered(m.InReplyTo)
+		return s.proposing(m.Proposes).answered(m.InReplyTo)
+	}
+	if s.Proposed != (Proposal{}) && s.DecidedBy == uuid.Nil {
+		s.DecidedBy = m.MessageID
 	}
 	if s.Status == StatusTaken {
 		return s // its answer is the agent's

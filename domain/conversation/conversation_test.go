@@ -60,7 +60,7 @@ func inReply(to, id uuid.UUID, text string) conversation.MessageSent {
 // send is the command that a message comes from.
 func send(m conversation.MessageSent) conversation.Send {
 	text, _ := m.Text.Plain()
-	return conversation.Send{MessageID: m.MessageID, Author: m.Author, AuthorID: m.AuthorID, Text: text, InReplyTo: m.InReplyTo}
+	return conversation.Send{MessageID: m.MessageID, Author: m.Author, AuthorID: m.AuthorID, Text: text, InReplyTo: m.InReplyTo, Proposes: m.Proposes}
 }
 
 func decider() commands.Decider[conversation.State, conversation.Command] {
@@ -78,7 +78,7 @@ func TestOpen(t *testing.T) {
 	state := s.Given().When(open).Then(opened, asked)
 	require.Equal(t, conversation.State{
 		Status: conversation.StatusOpen, AccountID: user, Topic: conversation.TopicOrder, OrderID: order,
-		Unanswered: []uuid.UUID{first}, LastMessageID: first,
+		Unanswered: []uuid.UUID{first}, LastMessageID: first, Messages: 1,
 	}, state)
 	s.Given(opened, asked).When(open).ThenRefused(conversation.ErrAlreadyOpened)
 	s.Given(opened, asked, closed).When(open).ThenRefused(conversation.ErrAlreadyOpened)
@@ -184,6 +184,44 @@ func TestTheBotNeedsNoAccount(t *testing.T) {
 	m := replied
 	m.AuthorID = uuid.Nil
 	s.Given(opened, asked).When(send(m)).Then(m)
+}
+
+func proposes(m conversation.MessageSent) conversation.MessageSent {
+	m.Proposes = conversation.Proposal{Action: conversation.ActionCancelOrder, OrderID: order}
+	return m
+}
+
+func TestTheUserDecidesOnWhatTheBotProposedLast(t *testing.T) {
+	s := setup(t)
+	question, nothing := proposes(replied), conversation.Proposal{}
+	state := s.Given(opened, asked).When(send(question)).Then(question)
+	require.Equal(t, question.Proposes, state.Proposed)
+	require.Zero(t, state.DecidedBy)
+
+	state = s.Given(opened, asked, question).When(send(more)).Then(more)
+	require.Equal(t, second, state.DecidedBy)
+	last := said(conversation.AuthorUser, user, third, "and that")
+	state = s.Given(opened, asked, question, more).When(send(last)).Then(last)
+	require.Equal(t, second, state.DecidedBy, "the first one decides")
+
+	for _, e := range []eventstore.Payload{inReply(second, another, "well"), conversation.HandedOver{Reason: "asked"}, taken, closed} {
+		state := conversation.Initial()
+		for _, e := range []eventstore.Payload{opened, asked, question, more, e} {
+			state = conversation.Evolve(state, e.(conversation.Event))
+		}
+		require.Equal(t, nothing, state.Proposed, e)
+		require.Zero(t, state.DecidedBy, e)
+	}
+}
+
+func TestOnlyTheBotProposes(t *testing.T) {
+	s := setup(t)
+	s.Given(opened).When(send(proposes(asked))).ThenRefused(conversation.ErrProposal)
+	wrong := proposes(replied)
+	wrong.Proposes.OrderID = uuid.Nil
+	s.Given(opened, asked).When(send(wrong)).ThenRefused(conversation.ErrProposal)
+	wrong.Proposes = conversation.Proposal{Action: "sell_the_house", OrderID: order}
+	s.Given(opened, asked).When(send(wrong)).ThenRefused(conversation.ErrProposal)
 }
 
 func TestTheAgentWhoTookItAnswers(t *testing.T) {

@@ -26,7 +26,21 @@ type MessageSent struct {
 	Text domain.Text `json:"text"`
 	// InReplyTo is the message that the Bot answers; others have none.
 	InReplyTo uuid.UUID `json:"in_reply_to,omitzero"`
+	// Proposes is what the Bot asks the user to agree to; nothing in most messages.
+	Proposes Proposal `json:"proposes,omitzero"`
 }
+
+// Proposal is what the Bot would do for the user once he says yes.
+type Proposal struct {
+	Action  Action    `json:"action"`
+	OrderID uuid.UUID `json:"order_id"`
+}
+
+// Action names what may be proposed.
+type Action string
+
+// ActionCancelOrder ends an order of the user that is not paid.
+const ActionCancelOrder Action = "cancel_order"
 
 // HandedOver: the Bot leaves the conversation to an agent.
 type HandedOver struct {
