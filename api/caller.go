@@ -11,6 +11,7 @@ const (
 	RoleUser  = "user"
 	RoleAgent = "agent"
 	RoleAdmin = "admin"
+	RoleBot   = "bot" // a program that answers in support
 )
 
 // Caller is who sent a request, and how the request is known in logs and events.
