@@ -17,14 +17,14 @@ import (
 
 // admin is the engine as the admin endpoints see it.
 type admin struct {
-	repairs
+	*workforce
 	streams []*eventstore.Stream
 }
 
 var _ readapi.Admin = (*admin)(nil)
 
 func (a *admin) Projections(ctx context.Context) ([]api.Projection, error) {
-	list, err := a.status(ctx)
+	list, err := a.projectionInfos(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (a *admin) Projections(ctx context.Context) ([]api.Projection, error) {
 }
 
 func (a *admin) Rebuild(ctx context.Context, projection string) error {
-	_, err := a.projector.Rebuild(ctx, projection)
+	_, err := a.rebuild(ctx, projection)
 	switch {
 	case errors.Is(err, projections.ErrUnknownProjection):
 		return fmt.Errorf("%w: %w", readapi.ErrNoProjection, err)

@@ -23,7 +23,6 @@ import (
 	"github.com/admitone/admitone/internal/httpx"
 	"github.com/admitone/admitone/internal/keys"
 	"github.com/admitone/admitone/internal/natsapi"
-	"github.com/admitone/admitone/processes"
 	"github.com/admitone/admitone/projections"
 	"github.com/admitone/admitone/projections/market"
 	"github.com/admitone/admitone/readstore"
@@ -54,18 +53,15 @@ type app struct {
 	streams   map[string]*eventstore.Stream // by name
 	tickets   *eventstore.Stream
 	orders    *eventstore.Stream
-	projector *projections.Projector
-	processes *processes.Runner
-	// Shares are nil in the embedded form, which is one process.
-	projectorShares, processesShares *subscription.Shares
-	decisions                        *subscription.Watch
-	metrics                          *prometheus.Registry
-	listener                         net.Listener
-	http                             http.Handler
-	control                          *control.Server
-	services                         *natsapi.Server
-	traces                           *trace.TracerProvider // nil: none
-	observed                         *appendMetrics
+	work      workforce
+	decisions *subscription.Watch
+	metrics   *prometheus.Registry
+	listener  net.Listener
+	http      http.Handler
+	control   *control.Server
+	services  *natsapi.Server
+	traces    *trace.TracerProvider // nil: none
+	observed  *appendMetrics
 
 	ticketHandler *commands.Handler[ticket.State, ticket.Command]
 	orderHandler  *commands.Handler[order.State, order.Command]
@@ -86,7 +82,7 @@ func run(ctx context.Context, cfg serveConfig, log *slog.Logger, out io.Writer) 
 		defer stopWork()
 		return a.answer(running)
 	})
-	a.work(working, group)
+	a.background(working, group)
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil
@@ -97,7 +93,7 @@ func run(ctx context.Context, cfg serveConfig, log *slog.Logger, out io.Writer) 
 // answer serves requests, over HTTP and NATS, until ctx ends and those under way are
 // answered.
 func (a *app) answer(ctx context.Context) error {
-	a.awaitStart(ctx)
+	a.work.awaitStart(ctx, &a.cfg)
 	ctx, stop := context.WithCancel(ctx)
 	var services sync.WaitGroup
 	services.Go(func() {
@@ -110,46 +106,18 @@ func (a *app) answer(ctx context.Context) error {
 	return err
 }
 
-// work starts all but what serves HTTP, until ctx ends.
-func (a *app) work(ctx context.Context, group *errgroup.Group) {
-	if a.cfg.has(roleProjector) {
-		group.Go(func() error { return a.projectorShares.Run(ctx) })
-		group.Go(func() error { return a.projector.Run(ctx) })
-	}
-	if a.cfg.has(roleProcesses) {
-		group.Go(func() error { return a.processesShares.Run(ctx) })
-		group.Go(func() error { return a.processes.Run(ctx) })
-	}
+// background starts all but what serves requests, until ctx ends.
+func (a *app) background(ctx context.Context, group *errgroup.Group) {
+	a.work.start(ctx, &a.cfg, group)
 	if a.cfg.has(roleAPI) {
 		group.Go(func() error { return a.decisions.Run(ctx) })
 	}
 	group.Go(func() error { return a.keepRecord(ctx) })
 }
 
-// awaitStart returns once readiness can tell what is still being caught up, and what
-// is appended is reacted to.
-func (a *app) awaitStart(ctx context.Context) {
-	var starts []<-chan struct{}
-	if a.cfg.has(roleProjector) {
-		starts = append(starts, a.projector.Started())
-	}
-	if a.cfg.has(roleProcesses) {
-		starts = append(starts, a.processes.Started())
-	}
-	for _, started := range starts {
-		select {
-		case <-started:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (a *app) repairs() repairs { return repairs{projector: a.projector, processes: a.processes} }
-
 func (a *app) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openShares, a.openProjections, a.openCommands, a.openProcesses, a.openHTTP, a.openControl, a.openServices,
+		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openProjections, a.openCommands, a.openProcesses, a.openHTTP, a.openControl, a.openServices,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -188,9 +156,19 @@ func (a *app) openProjections(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.projector, err = projections.New(ctx, a.store, a.streams, projections.Config{
-		Replicas: a.broker.replicas, Shares: a.projectorShares, RebuildOnLogChange: a.cfg.OnLogChange == "rebuild", Logger: a.log,
+	return a.project(ctx, roleProjector, list)
+}
+
+// project prepares what a role projects.
+func (a *app) project(ctx context.Context, role string, list []*projections.Projection) error {
+	shares, err := a.join(ctx, role)
+	if err != nil {
+		return err
+	}
+	projector, err := projections.New(ctx, a.store, a.streams, projections.Config{
+		Replicas: a.broker.replicas, Shares: shares, RebuildOnLogChange: a.cfg.OnLogChange == "rebuild", Logger: a.log,
 	}, list...)
+	a.work.projecting = append(a.work.projecting, projecting{projector, role, shares})
 	return err
 }
 
@@ -207,7 +185,7 @@ func (a *app) openCommands(ctx context.Context) error {
 }
 
 func (a *app) openControl(context.Context) (err error) {
-	operations := a.repairs().operations()
+	operations := a.work.operations()
 	operations[opReadStore] = a.answerReadStore
 	operations[opImport] = importOperation(a.ticketHandler)
 	operations[opDoctor] = a.answerDoctor

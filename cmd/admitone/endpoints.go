@@ -28,7 +28,7 @@ type endpoints struct {
 
 func (a *app) openHTTP(context.Context) error {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&projectionMetrics{projector: a.projector}, &processMetrics{runner: a.processes})
+		&projectionMetrics{&a.work}, &processMetrics{&a.work})
 	endpoints, err := a.endpoints()
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (a *app) endpoints() (*endpoints, error) {
 		TicketCommands: httpapi.NewTicketCommands(a.ticketHandler),
 		OrderCommands: httpapi.NewOrderCommands(a.orderHandler, readapi.NewOffers(a.store, readers["orders_tickets"]),
 			a.decisions, a.cfg.OrderExpiry),
-		AdminEndpoints: readapi.NewAdminEndpoints(&admin{repairs: a.repairs(), streams: a.allStreams()}),
+		AdminEndpoints: readapi.NewAdminEndpoints(&admin{workforce: &a.work, streams: a.allStreams()}),
 	}
 	if e.TicketQueries, err = readapi.NewTicketQueries(a.store, readers["tickets"], a.keys.Cursor()); err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (a *app) endpoints() (*endpoints, error) {
 func (a *app) readers(projections ...string) (map[string]readstore.Reader, error) {
 	readers := map[string]readstore.Reader{}
 	for _, name := range projections {
-		r, err := a.projector.Reader(name)
+		r, err := a.work.reader(name)
 		if err != nil {
 			return nil, err
 		}

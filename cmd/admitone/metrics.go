@@ -51,7 +51,7 @@ func (m *appendMetrics) observe(o eventstore.AppendObservation) {
 }
 
 // projectionMetrics reads the state of all projections when it is scraped.
-type projectionMetrics struct{ projector *projections.Projector }
+type projectionMetrics struct{ work *workforce }
 
 // projectionMetric is one figure of a projection.
 type projectionMetric struct {
@@ -99,7 +99,7 @@ const scrapeTimeout = 3 * time.Second
 func (m *projectionMetrics) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	list, err := m.projector.Status(ctx)
+	list, err := m.work.status(ctx)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(prometheus.NewDesc("admitone_projection_lag_events", "Events stored and not written to the rows yet.", nil, nil), err)
 		return

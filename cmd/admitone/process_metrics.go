@@ -8,7 +8,7 @@ import (
 )
 
 // processMetrics reads the state of all processes when it is scraped.
-type processMetrics struct{ runner *processes.Runner }
+type processMetrics struct{ work *workforce }
 
 // processMetric is one figure of a process.
 type processMetric struct {
@@ -38,7 +38,7 @@ func (m *processMetrics) Describe(chan<- *prometheus.Desc) {}
 func (m *processMetrics) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
-	list, err := m.runner.Status(ctx)
+	list, err := m.work.processStatus(ctx)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(prometheus.NewDesc("admitone_process_lag_events", "Events stored and not reacted to yet.", nil, nil), err)
 		return

@@ -17,26 +17,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// openShares lets copies divide the partitions among them. The embedded form is one
-// process, which holds them all.
-func (a *app) openShares(ctx context.Context) error {
+// join lets the copies of a role divide the partitions among them. The embedded form
+// is one process, which holds them all.
+func (a *app) join(ctx context.Context, role string) (*subscription.Shares, error) {
 	if a.broker.server != nil {
-		return nil
+		return nil, nil
 	}
 	member, err := memberName(a.path("member"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	join := func(role string) (*subscription.Shares, error) {
-		return subscription.JoinShares(ctx, a.tickets.JetStream(), subscription.SharesConfig{
-			Group: role, Member: member, Replicas: a.broker.replicas, Off: !a.cfg.Sharing, Logger: a.log,
-		})
-	}
-	if a.projectorShares, err = join(roleProjector); err != nil {
-		return err
-	}
-	a.processesShares, err = join(roleProcesses)
-	return err
+	return subscription.JoinShares(ctx, a.tickets.JetStream(), subscription.SharesConfig{
+		Group: role, Member: member, Replicas: a.broker.replicas, Off: !a.cfg.Sharing, Logger: a.log,
+	})
 }
 
 // memberName is the same whenever a copy starts on the same data directory, which only
@@ -62,10 +55,19 @@ func (a *app) openProcesses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.processes, err = processes.New(ctx, processes.Config{
-		Streams: a.streams, Targets: market.Targets(a.ticketHandler, a.orderHandler), IsRefusal: market.IsRefusal,
-		Timers: set, Shares: a.processesShares, Replicas: a.broker.replicas, Logger: a.log,
+	return a.react(ctx, roleProcesses, processes.Config{
+		Targets: market.Targets(a.ticketHandler, a.orderHandler), IsRefusal: market.IsRefusal, Timers: set,
 	}, all...)
+}
+
+// react prepares what a role reacts to.
+func (a *app) react(ctx context.Context, role string, cfg processes.Config, list ...*processes.Process) (err error) {
+	if cfg.Shares, err = a.join(ctx, role); err != nil {
+		return err
+	}
+	cfg.Streams, cfg.Replicas, cfg.Logger = a.streams, a.broker.replicas, a.log
+	runner, err := processes.New(ctx, cfg, list...)
+	a.work.reacting = append(a.work.reacting, reacting{runner, role, cfg.Shares})
 	return err
 }
 
@@ -79,8 +81,8 @@ type processInfo struct {
 	Problem    string  `json:"problem"`
 }
 
-func (r repairs) processStatus(ctx context.Context) ([]processInfo, error) {
-	list, err := r.processes.Status(ctx)
+func (w *workforce) processInfos(ctx context.Context) ([]processInfo, error) {
+	list, err := w.processStatus(ctx)
 	if err != nil {
 		return nil, err
 	}

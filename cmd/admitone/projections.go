@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -34,6 +35,18 @@ type rebuildInfo struct {
 	Errors     uint64  `json:"errors"`
 	LastError  string  `json:"last_error"`
 	Blocked    bool    `json:"blocked"`
+}
+
+func (w *workforce) projectionInfos(ctx context.Context) ([]projectionInfo, error) {
+	list, err := w.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	infos := make([]projectionInfo, len(list))
+	for i, s := range list {
+		infos[i] = infoOf(s)
+	}
+	return infos, nil
 }
 
 func infoOf(s projections.Status) projectionInfo {

@@ -25,7 +25,7 @@ func (a *app) ready(ctx context.Context) []api.Check {
 	}
 	_, streamErr := a.tickets.State(ctx)
 	checks := []api.Check{check("broker", streamErr), check("read_store", a.store.Ping(ctx))}
-	list, err := a.projector.Status(ctx)
+	list, err := a.work.status(ctx)
 	if err != nil {
 		return append(checks, check("projections", err))
 	}
