@@ -105,6 +105,9 @@ type endpoints struct {
 	*readapi.TicketQueries
 	*httpapi.OrderCommands
 	*readapi.OrderQueries
+	*httpapi.ConversationCommands
+	*readapi.ConversationQueries
+	*readapi.ConversationUpdates
 	*readapi.AdminEndpoints
 	*httpx.Operations
 }
