@@ -33,40 +33,6 @@ func eventsCommand() *cobra.Command {
 	return cmd
 }
 
-// openLogs opens the streams of these names, or all that the broker has, for reading.
-func openLogs(ctx context.Context, nc *nats.Conn, names []string) ([]*eventstore.Stream, error) {
-	if len(names) == 0 {
-		return openPresentLogs(ctx, nc)
-	}
-	var logs []*eventstore.Stream
-	for _, name := range names {
-		log, err := openLog(ctx, nc, name)
-		if err != nil {
-			return nil, err
-		}
-		logs = append(logs, log)
-	}
-	return logs, nil
-}
-
-func openPresentLogs(ctx context.Context, nc *nats.Conn) ([]*eventstore.Stream, error) {
-	var logs []*eventstore.Stream
-	for _, c := range contexts() {
-		log, err := openLog(ctx, nc, c.stream)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		logs = append(logs, log)
-	}
-	if len(logs) == 0 {
-		return nil, errors.New("the broker has no event stream: \"admitone serve\" makes them when it starts")
-	}
-	return logs, nil
-}
-
 // openLog opens a stream that exists, in any case of letters. It changes nothing at
 // the broker.
 func openLog(ctx context.Context, nc *nats.Conn, name string) (*eventstore.Stream, error) {
@@ -81,13 +47,25 @@ func openLog(ctx context.Context, nc *nats.Conn, name string) (*eventstore.Strea
 	}
 	there, err := js.Stream(ctx, all[i].stream)
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", all[i].stream, err)
+		return nil, askFailed(all[i].stream, err)
 	}
-	return eventstore.OpenStream(ctx, nc, eventstore.StreamConfig{
+	log, err := eventstore.OpenStream(ctx, nc, eventstore.StreamConfig{
 		Name: all[i].stream, Registry: all[i].registry(),
 		// Were it gone by now, it would not be made.
 		Expect: &eventstore.LogRecord{Stream: all[i].stream, Created: there.CachedInfo().Created},
 	})
+	if err != nil {
+		return nil, askFailed(all[i].stream, err)
+	}
+	return log, nil
+}
+
+// askFailed says what to do where the broker did not answer.
+func askFailed(stream string, err error) error {
+	if isAway(err) {
+		return fmt.Errorf("stream %s: the broker does not answer (%w): see that it runs (\"admitone serve\", or the servers of --nats), and try again", stream, err)
+	}
+	return fmt.Errorf("stream %s: %w", stream, err)
 }
 
 func streamNames() []string {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/admitone/admitone/eventstore"
-	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -31,20 +29,17 @@ type logCursor struct {
 // bound decides what is past.
 func (c *logCursor) bound(ctx context.Context) error {
 	state, err := c.log.State(ctx)
+	if err != nil {
+		return askFailed(c.log.Name(), err)
+	}
 	c.end = state.LastSequence
-	return err
+	return nil
 }
 
 // read calls fn for each message in order, up to the sequence to; to 0 is for ever.
 // It goes on where it was when the broker comes back. An error of fn ends it.
 func (c *logCursor) read(ctx context.Context, to uint64, fn func(eventstore.Message) error) error {
-	policy := retrypolicy.NewBuilder[any]().HandleErrors(errInterrupted).
-		WithBackoff(50*time.Millisecond, 2*time.Second).WithMaxRetries(-1).Build()
-	err := failsafe.With[any](policy).WithContext(ctx).Run(func() error { return c.consume(ctx, to, fn) })
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return untilBack(ctx, c.log.Conn(), func() error { return c.consume(ctx, to, fn) })
 }
 
 // errInterrupted: the consumer is gone, another goes on.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/admitone/admitone/eventstore"
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
@@ -23,6 +25,7 @@ type tailQuery struct {
 	from      uint64
 	follow    bool
 	limit     int
+	asker     asker
 }
 
 func eventsTail() *cobra.Command {
@@ -31,25 +34,14 @@ func eventsTail() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tail", Short: "Print events in the order they were stored", Args: cobra.NoArgs,
 		Long: `Print events, one on a line, in the order they were stored: all of them, or those
-that the flags ask for. With --follow it goes on with new ones until it is interrupted.
+that the flags ask for. With --follow it goes on with new ones until it is interrupted,
+and waits for a broker that is away.
 
 A line is the time it was stored, <stream>/<aggregate>@<version>, the type, the payload and
 who acted. Characters that are not printable are escaped.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			nc, err := r.connect()
-			if err != nil {
-				return err
-			}
-			defer nc.Close()
-			logs, err := openLogs(cmd.Context(), nc, q.streams)
-			if err != nil {
-				return err
-			}
-			t, err := q.tail(logs, func(e *loggedEvent) error { return e.print(cmd.OutOrStdout(), r.json) })
-			if err != nil {
-				return err
-			}
-			err = t.run(cmd.Context())
+			q.asker = asker{waits: q.follow, note: cmd.ErrOrStderr()}
+			err := q.run(cmd.Context(), &r, func(e *loggedEvent) error { return e.print(cmd.OutOrStdout(), r.json) })
 			if q.follow && errors.Is(err, context.Canceled) {
 				return nil // that is how following ends
 			}
@@ -69,9 +61,57 @@ who acted. Characters that are not printable are escaped.`,
 	return cmd
 }
 
+func (q *tailQuery) run(ctx context.Context, r *remote, show func(*loggedEvent) error) error {
+	var nc *nats.Conn
+	err := q.asker.ask(ctx, nil, func() (err error) {
+		nc, err = r.connect()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	logs, err := q.open(ctx, nc)
+	if err != nil {
+		return err
+	}
+	t, err := q.tail(logs, show)
+	if err != nil {
+		return err
+	}
+	return t.run(ctx)
+}
+
+// open opens the streams that are asked for by name, or all that the broker has.
+func (q *tailQuery) open(ctx context.Context, nc *nats.Conn) (logs []*eventstore.Stream, err error) {
+	names := q.streams
+	if len(names) == 0 {
+		names = streamNames()
+	}
+	for _, name := range names {
+		err := q.asker.ask(ctx, nc, func() error {
+			log, err := openLog(ctx, nc, name)
+			if err == nil {
+				logs = append(logs, log)
+			}
+			return err
+		})
+		if len(q.streams) == 0 && errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(logs) == 0 {
+		return nil, errors.New("the broker has no event stream: \"admitone serve\" makes them when it starts")
+	}
+	return logs, nil
+}
+
 // tail prepares to read what the query asks for out of the logs.
 func (q *tailQuery) tail(logs []*eventstore.Stream, show func(*loggedEvent) error) (*tail, error) {
-	t := &tail{follow: q.follow, left: q.limit, limited: q.limit > 0, types: q.types, show: show}
+	t := &tail{follow: q.follow, asker: q.asker, left: q.limit, limited: q.limit > 0, types: q.types, show: show}
 	var since time.Time
 	var id uuid.UUID
 	var err error
@@ -107,6 +147,7 @@ type tail struct {
 	cursors []*logCursor
 	types   []string
 	follow  bool
+	asker   asker
 	limited bool
 	left    int
 	show    func(*loggedEvent) error
@@ -155,7 +196,8 @@ func (t *tail) past(ctx context.Context) error {
 	defer cancel()
 	heads := make([]*pastLog, 0, len(t.cursors))
 	for _, c := range t.cursors {
-		if err := c.bound(ctx); err != nil {
+		err := t.asker.ask(ctx, c.log.Conn(), func() error { return c.bound(ctx) })
+		if err != nil {
 			return err
 		}
 		heads = append(heads, c.past(ctx))
