@@ -18,6 +18,7 @@ import (
 	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/domain/ticket"
 	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/eventstore/sealed"
 	"github.com/admitone/admitone/eventstore/subscription"
 	"github.com/admitone/admitone/internal/control"
 	"github.com/admitone/admitone/internal/httpx"
@@ -45,23 +46,25 @@ type app struct {
 	cfg serveConfig
 	log *slog.Logger
 
-	lock      *os.File
-	keys      *keys.Keys
-	broker    *broker
-	store     readstore.Store
-	records   *eventstore.Records
-	streams   map[string]*eventstore.Stream // by name
-	tickets   *eventstore.Stream
-	orders    *eventstore.Stream
-	work      workforce
-	decisions *subscription.Watch
-	metrics   *prometheus.Registry
-	listener  net.Listener
-	http      http.Handler
-	control   *control.Server
-	services  *natsapi.Server
-	traces    *trace.TracerProvider // nil: none
-	observed  *appendMetrics
+	lock          *os.File
+	keys          *keys.Keys
+	broker        *broker
+	store         readstore.Store
+	records       *eventstore.Records
+	streams       map[string]*eventstore.Stream // by name
+	tickets       *eventstore.Stream
+	orders        *eventstore.Stream
+	conversations *eventstore.Stream
+	sealing       *sealed.Keys
+	work          workforce
+	decisions     *subscription.Watch
+	metrics       *prometheus.Registry
+	listener      net.Listener
+	http          http.Handler
+	control       *control.Server
+	services      *natsapi.Server
+	traces        *trace.TracerProvider // nil: none
+	observed      *appendMetrics
 
 	ticketHandler *commands.Handler[ticket.State, ticket.Command]
 	orderHandler  *commands.Handler[order.State, order.Command]
@@ -109,6 +112,7 @@ func (a *app) answer(ctx context.Context) error {
 // background starts all but what serves requests, until ctx ends.
 func (a *app) background(ctx context.Context, group *errgroup.Group) {
 	a.work.start(ctx, &a.cfg, group)
+	group.Go(func() error { return a.sealing.Run(ctx) })
 	if a.cfg.has(roleAPI) {
 		group.Go(func() error { return a.decisions.Run(ctx) })
 	}
@@ -117,7 +121,7 @@ func (a *app) background(ctx context.Context, group *errgroup.Group) {
 
 func (a *app) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openProjections, a.openCommands, a.openProcesses, a.openHTTP, a.openControl, a.openServices,
+		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openKeys, a.openProjections, a.openCommands, a.openProcesses, a.openHTTP, a.openControl, a.openServices,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -189,6 +193,7 @@ func (a *app) openControl(context.Context) (err error) {
 	operations[opReadStore] = a.answerReadStore
 	operations[opImport] = importOperation(a.ticketHandler)
 	operations[opDoctor] = a.answerDoctor
+	operations[opErase] = a.answerErase
 	a.control, err = control.Serve(a.broker.nc, a.log, operations)
 	return err
 }

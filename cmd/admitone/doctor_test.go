@@ -91,7 +91,7 @@ func TestDoctorExternalBroker(t *testing.T) {
 	t.Parallel()
 	broker := natstest.Server(t)
 	alone := examined(t, "--nats", broker.URL())
-	requireLevels(t, alone, map[string]level{"server": levelFail, "copies": levelFail, "stream TICKETS": levelFail, "stream ORDERS": levelFail})
+	requireLevels(t, alone, map[string]level{"server": levelFail, "copies": levelFail, "stream TICKETS": levelFail, "stream ORDERS": levelFail, "stream CONVERSATIONS": levelFail})
 
 	data := dataDir(t)
 	program.Serve(t, data, "--nats", broker.URL(), "--roles", "api,projector")

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/admitone/admitone/api"
+	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/domain/ticket"
 	"github.com/admitone/admitone/eventstore"
@@ -33,7 +34,7 @@ func eventCatalogue() (api.EventCatalogue, error) {
 	if err != nil {
 		return api.EventCatalogue{}, err
 	}
-	from.Writers = append(writers(ticket.Written(), senders), writers(order.Written(), senders)...)
+	from.Writers = slices.Concat(writers(ticket.Written(), senders), writers(order.Written(), senders), writers(conversation.Written(), senders))
 	from.Readers, err = readers()
 	return catalogue.Make(from), err
 }

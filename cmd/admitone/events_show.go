@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/domain/ticket"
 	"github.com/admitone/admitone/eventstore"
@@ -25,8 +26,9 @@ type fold func(eventstore.Payload) any
 // folds is how the events of each stream become a state.
 func folds() map[string]func() fold {
 	return map[string]func() fold{
-		"TICKETS": foldOf(ticket.Initial, ticket.Evolve),
-		"ORDERS":  foldOf(order.Initial, order.Evolve),
+		"TICKETS":       foldOf(ticket.Initial, ticket.Evolve),
+		"ORDERS":        foldOf(order.Initial, order.Evolve),
+		"CONVERSATIONS": foldOf(conversation.Initial, conversation.Evolve),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/domain/ticket"
 	"github.com/admitone/admitone/eventstore"
@@ -42,6 +43,7 @@ func contexts() []bounded {
 	return []bounded{
 		{"TICKETS", payloads(ticket.Events())},
 		{"ORDERS", payloads(order.Events())},
+		{"CONVERSATIONS", payloads(conversation.Events())},
 	}
 }
 
@@ -70,7 +72,7 @@ func (a *app) openStreams(ctx context.Context) error {
 			return err
 		}
 	}
-	a.tickets, a.orders = a.streams["TICKETS"], a.streams["ORDERS"]
+	a.tickets, a.orders, a.conversations = a.streams["TICKETS"], a.streams["ORDERS"], a.streams["CONVERSATIONS"]
 	return a.records.Save(ctx, a.allStreams()...)
 }
 

@@ -39,7 +39,7 @@ server that runs on that directory. No server needs to be running.`,
 	dataFlag(cmd, &data)
 	cmd.Flags().StringVar(&keysFile, "keys", "", "key file, in place of <data>/keys")
 	cmd.Flags().StringVar(&sub, "sub", "", "the account's UUID (required)")
-	cmd.Flags().StringVar(&role, "role", "user", "user, agent or admin")
+	cmd.Flags().StringVar(&role, "role", "user", "user, agent, admin, or bot for a program that answers in support")
 	cmd.Flags().DurationVar(&ttl, "ttl", 24*time.Hour, "how long the token is valid")
 	return cmd
 }

@@ -39,7 +39,7 @@ var rooms = []room{
 	{path: "readapi/...", may: []string{"readstore", "domain/...", "api"}},
 	{path: "web", may: []string{"commands", "commands/httpapi", "readapi/...", "domain/...", "api"}},
 
-	{path: "internal/httpx", may: []string{"api", "commands", "domain/...", "eventstore", "readapi/...", "readstore", "internal/keys"}},
+	{path: "internal/httpx", may: []string{"api", "commands", "domain/...", "eventstore", "eventstore/sealed", "readapi/...", "readstore", "internal/keys"}},
 	{path: "internal/catalogue", may: []string{"api", "eventstore"}},
 	{path: "internal/natsapi", may: []string{"api"}},
 	{path: "client", may: []string{"api"}},

@@ -12,6 +12,7 @@ import (
 	"github.com/admitone/admitone/commands"
 	"github.com/admitone/admitone/domain"
 	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/eventstore/sealed"
 	"github.com/admitone/admitone/internal/keys"
 	"github.com/admitone/admitone/readapi"
 	"github.com/admitone/admitone/readstore"
@@ -51,6 +52,7 @@ var kinds = []kind{
 
 	{commands.ErrKeyReused, 422, "idempotency_key_reused", "Idempotency key reused", "This Idempotency-Key was used before with another request. Repeat that one as it was, or choose a new key.", 0},
 	{commands.ErrVersionMismatch, 412, "version_mismatch", "Version does not match", "The resource is not at the version that If-Match names. Read it again, and decide anew.", 0},
+	{sealed.ErrErased, 409, "account_erased", "Account was erased", "The personal texts of this account were erased, for ever, and nothing new can be written for it.", 0},
 	{commands.ErrContention, 503, "contention", "Too many concurrent changes", "Others changed the resource at the same time, several times over; nothing was done. Send the request again.", 1},
 	{commands.ErrHistory, 503, "history_unreadable", "History cannot be read", "The resource's history has a hole or an event that this version cannot read, so no command can be decided on it. An operator finds it with `admitone verify`.", 60},
 	{eventstore.ErrUnknownOutcome, 503, "outcome_unknown", "Outcome unknown", "The broker did not say whether it stored the change. Send the request again with the same Idempotency-Key: it takes effect once. Without a key, read the resource first.", 1},

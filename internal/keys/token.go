@@ -15,7 +15,7 @@ import (
 // Identity is what an access token says of its bearer.
 type Identity struct {
 	Account uuid.UUID
-	Role    string // one of api.RoleUser, RoleAgent, RoleAdmin
+	Role    string // one of api.RoleUser, RoleAgent, RoleAdmin, RoleBot
 }
 
 // ErrToken: an access token is not valid; the text says why, and holds nothing of
@@ -27,7 +27,7 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-var roles = []string{api.RoleUser, api.RoleAgent, api.RoleAdmin}
+var roles = []string{api.RoleUser, api.RoleAgent, api.RoleAdmin, api.RoleBot}
 
 // Mint makes an access token (JWT, EdDSA) for an account that need not be known.
 func (k *Keys) Mint(account uuid.UUID, role string, ttl time.Duration) (string, error) {
