@@ -21,11 +21,16 @@ import (
 // clocks, taken together.
 const MarkGrace = 10 * time.Minute
 
-// Bucketed is a list, read newest first, whose partitions stay bounded however
-// long it grows: a row lies in the partition of its list (the prefix columns), its
-// month, and a shard by its id. A second small table marks which months a list
-// uses, so that months whose rows have all gone (sold tickets leave "available")
-// are not read again.
+// Bucketed is a list in the order of a time, newest or oldest first as its table
+// sorts, whose partitions stay bounded however long it grows: a row lies in the
+// partition of its list (the prefix columns), a bucket by its time (its month,
+// unless told otherwise), and a shard by its id. A second small table marks which
+// buckets a list uses, so that those whose rows have all gone (sold tickets leave
+// "available") are not read again.
+//
+// Where rows change their time, each change leaves a tombstone behind, which the
+// next reader of that bucket passes over: then choose buckets so short that they
+// stay below 100,000 of both.
 //
 // Rows are written to Table by versions as any others. Marks are kept by the
 // clock, everywhere in that table, in microseconds:
@@ -34,21 +39,25 @@ const MarkGrace = 10 * time.Minute
 //     before the write (of a home row, say) that means they need not be written
 //     again. The time given is taken after the acknowledgement. A mark that the
 //     same writer wrote less than a minute or two before may be left out.
-//   - A reader that finds a month empty began reading at some time S and deletes
-//     the month's mark at S - MarkGrace. A row it could not see was acknowledged
+//   - A reader that finds a bucket empty began reading at some time S and deletes
+//     the bucket's mark at S - MarkGrace. A row it could not see was acknowledged
 //     after S, so that row's mark is (or the one left out was) newer than the
 //     delete by nearly MarkGrace and stands, whichever of both comes first. A row
 //     put there later brings the mark back in the same way.
 //
 // Fields are not changed once in use; then it is safe for concurrent use.
 type Bucketed struct {
-	// Table has the partition columns of the list (one or more), "month" (Text) and
-	// "shard" (Int), and the clustering columns time (Time, Desc) and id (Text).
+	// Table has the partition columns of the list (one or more), the bucket (Text,
+	// "month", say) and "shard" (Int), and the clustering columns time (Time, Desc
+	// where the newest come first) and id (Text).
 	Table *Table
 	// Marks is as NewBucketed makes it.
 	Marks *Table
-	// Shards is how many partitions share a month, from 1; fixed once rows are written.
+	// Shards is how many partitions share a bucket, from 1; fixed once rows are written.
 	Shards int
+	// Bucket names the bucket of a time; nil is Month. Names sort by their bytes as
+	// the times do. Fixed once rows are written.
+	Bucket func(time.Time) string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -60,12 +69,17 @@ type Position struct {
 }
 
 // NewBucketed describes a list over a table, and the table of its marks under the
-// same name with "_months" behind it.
+// same name with that of the buckets' column behind it ("_months").
 func NewBucketed(table *Table, shards int) *Bucketed {
+	n := max(0, len(table.Partition)-2)
+	bucket := Column{Name: "bucket", Type: Text, Desc: len(table.Clustering) > 0 && table.Clustering[0].Desc}
+	if n < len(table.Partition) {
+		bucket.Name = table.Partition[n].Name
+	}
 	return &Bucketed{Table: table, Shards: shards, Marks: &Table{
-		Name:       table.Name + "_months",
-		Partition:  table.Partition[:max(0, len(table.Partition)-2)],
-		Clustering: []Column{{Name: "month", Type: Text, Desc: true}},
+		Name:       table.Name + "_" + bucket.Name + "s",
+		Partition:  table.Partition[:n],
+		Clustering: []Column{bucket},
 		Values:     []Column{{Name: "marked_at", Type: Time}},
 	}}
 }
@@ -75,9 +89,9 @@ func (b *Bucketed) Validate() error {
 	n, t := len(b.Table.Partition)-2, b.Table
 	if n < 1 || len(t.Clustering) != 2 || b.Shards < 1 ||
 		t.Partition[n].Type != Text || t.Partition[n+1].Type != Int ||
-		t.Clustering[0].Type != Time || !t.Clustering[0].Desc || t.Clustering[1].Type != Text {
-		return fmt.Errorf("readstore: list %s: %w: it needs 1 or more shards, the partition columns prefix, month (text) and shard (int), "+
-			"the clustering columns time (descending) and id (text)", t.Name, ErrInvalid)
+		t.Clustering[0].Type != Time || t.Clustering[1].Type != Text {
+		return fmt.Errorf("readstore: list %s: %w: it needs 1 or more shards, the partition columns prefix, bucket (text) and shard (int), "+
+			"the clustering columns time and id (text)", t.Name, ErrInvalid)
 	}
 	return errors.Join(b.Table.Validate(), b.Marks.Validate())
 }
@@ -85,12 +99,19 @@ func (b *Bucketed) Validate() error {
 // Month is the bucket of a time: its year and month in UTC, "2026-11".
 func Month(t time.Time) string { return t.UTC().Format("2006-01") }
 
+func (b *Bucketed) bucketOf(t time.Time) string {
+	if b.Bucket != nil {
+		return b.Bucket(t)
+	}
+	return Month(t)
+}
+
 // Key is the whole key of a row of the list.
 func (b *Bucketed) Key(prefix Key, at time.Time, id string) Key {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))
 	shard := int64(h.Sum32() % uint32(b.Shards))
-	return append(slices.Clone(prefix), Month(at), shard, at, id)
+	return append(slices.Clone(prefix), b.bucketOf(at), shard, at, id)
 }
 
 // PositionOf is the place of a row.
@@ -99,7 +120,7 @@ func (b *Bucketed) PositionOf(row Row) Position {
 	return Position{At: row[n].(time.Time), ID: row[n+1].(string)}
 }
 
-// MarkMutations are the marks that rows of the list need, one for each month, at
+// MarkMutations are the marks that rows of the list need, one for each bucket, at
 // the given time. Write them after the rows; see Bucketed.
 func (b *Bucketed) MarkMutations(now time.Time, rows []Row) []Mutation {
 	var marks []Mutation
@@ -117,21 +138,21 @@ func (b *Bucketed) MarkMutations(now time.Time, rows []Row) []Mutation {
 	return marks
 }
 
-// Page reads up to limit (1 to MaxLimit-1) rows of a list, newest first, behind a
+// Page reads up to limit (1 to MaxLimit-1) rows of a list in its order, behind a
 // position if that is not nil. The position it returns is where to go on, nil at
 // the end. Rows that arrive or leave meanwhile are in it or not; no other is
-// missed or given twice. It deletes the marks of months that it finds empty.
+// missed or given twice. It deletes the marks of buckets that it finds empty.
 func (b *Bucketed) Page(ctx context.Context, store Store, prefix Key, limit int, after *Position) ([]Row, *Position, error) {
 	if limit < 1 || limit >= MaxLimit {
 		return nil, nil, fmt.Errorf("readstore: list %s: %w: a limit of %d is not within 1 and %d", b.Table.Name, ErrInvalid, limit, MaxLimit-1)
 	}
 	var rows []Row
 	// One row more than asked for tells whether this is the end.
-	err := b.eachMonth(ctx, store, prefix, after, func(m month) (bool, error) {
-		more, err := b.read(ctx, store, append(slices.Clone(prefix), m.name), limit+1-len(rows), m.after)
+	err := b.eachBucket(ctx, store, prefix, after, func(x bucket) (bool, error) {
+		more, err := b.read(ctx, store, append(slices.Clone(prefix), x.name), limit+1-len(rows), x.after)
 		rows = append(rows, more...)
 		if len(more) == 0 && err == nil {
-			b.drain(ctx, store, prefix, m)
+			b.drain(ctx, store, prefix, x)
 		}
 		return len(rows) <= limit, err
 	})
@@ -145,22 +166,22 @@ func (b *Bucketed) Page(ctx context.Context, store Store, prefix Key, limit int,
 	return rows[:limit], &last, nil
 }
 
-type month struct {
+type bucket struct {
 	name     string
-	after    *Position // nil: from the month's beginning
+	after    *Position // nil: from the bucket's beginning
 	markedAt time.Time
-	began    time.Time // before anything of the month was read
+	began    time.Time // before anything of the bucket was read
 }
 
-// eachMonth calls fn for the months that a list uses, the newest first, beginning
+// eachBucket calls fn for the buckets that a list uses, in its order, beginning
 // with the position's, until it returns false.
-func (b *Bucketed) eachMonth(ctx context.Context, store Store, prefix Key, after *Position, fn func(month) (bool, error)) error {
+func (b *Bucketed) eachBucket(ctx context.Context, store Store, prefix Key, after *Position, fn func(bucket) (bool, error)) error {
 	q := Query{Partition: prefix, Limit: 100}
 	if after != nil {
-		// Whether or not that month is still marked: rows may be left in it.
-		name := Month(after.At)
+		// Whether or not that bucket is still marked: rows may be left in it.
+		name := b.bucketOf(after.At)
 		q.After = Key{name}
-		if more, err := fn(month{name: name, after: after}); err != nil || !more {
+		if more, err := fn(bucket{name: name, after: after}); err != nil || !more {
 			return err
 		}
 	}
@@ -171,8 +192,8 @@ func (b *Bucketed) eachMonth(ctx context.Context, store Store, prefix Key, after
 		}
 		n := len(prefix)
 		for _, mark := range page.Rows {
-			m := month{name: mark[n].(string), markedAt: mark[n+1].(time.Time), began: b.now()}
-			if more, err := fn(m); err != nil || !more {
+			x := bucket{name: mark[n].(string), markedAt: mark[n+1].(time.Time), began: b.now()}
+			if more, err := fn(x); err != nil || !more {
 				return err
 			}
 		}
@@ -182,7 +203,7 @@ func (b *Bucketed) eachMonth(ctx context.Context, store Store, prefix Key, after
 	}
 }
 
-// read merges the shards of one month.
+// read merges the shards of one bucket.
 func (b *Bucketed) read(ctx context.Context, store Store, bucket Key, limit int, after *Position) ([]Row, error) {
 	shards := make([][]Row, b.Shards)
 	group, ctx := errgroup.WithContext(ctx)
@@ -207,23 +228,26 @@ func (b *Bucketed) read(ctx context.Context, store Store, bucket Key, limit int,
 
 func (b *Bucketed) compare(x, y Row) int {
 	p, q := b.PositionOf(x), b.PositionOf(y)
-	byID := strings.Compare(p.ID, q.ID)
+	byTime, byID := p.At.Compare(q.At), strings.Compare(p.ID, q.ID)
+	if b.Table.Clustering[0].Desc {
+		byTime = -byTime
+	}
 	if b.Table.Clustering[1].Desc {
 		byID = -byID
 	}
-	return cmp.Or(q.At.Compare(p.At), byID)
+	return cmp.Or(byTime, byID)
 }
 
-// drain deletes the mark of a month that was read from its beginning and found
-// empty. The current month's stays: rows come to it all the time.
-func (b *Bucketed) drain(ctx context.Context, store Store, prefix Key, m month) {
-	before := m.began.Add(-MarkGrace)
-	if m.after != nil || m.name >= Month(m.began) || !m.markedAt.Before(before) {
+// drain deletes the mark of a bucket that was read from its beginning and found
+// empty. The current one's stays: rows come to it all the time.
+func (b *Bucketed) drain(ctx context.Context, store Store, prefix Key, x bucket) {
+	before := x.began.Add(-MarkGrace)
+	if x.after != nil || x.name == b.bucketOf(x.began) || !x.markedAt.Before(before) {
 		return
 	}
-	// Should it fail, the month is read in vain once more and the next reader tries.
+	// Should it fail, the bucket is read in vain once more and the next reader tries.
 	_ = store.Write(ctx, []Mutation{{
-		Table: b.Marks, Row: append(Row(slices.Clone(prefix)), m.name), Delete: true, Timestamp: before.UnixMicro(),
+		Table: b.Marks, Row: append(Row(slices.Clone(prefix)), x.name), Delete: true, Timestamp: before.UnixMicro(),
 	}})
 }
 
