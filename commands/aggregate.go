@@ -36,8 +36,14 @@ type handled struct {
 	Last  uint64 `json:"last"`
 }
 
-// admit folds the next event.
+// admit folds the next event, and remembers its command.
 func (a *aggregate[S]) admit(e eventstore.Event, evolve func(S, eventstore.Payload) S) {
+	a.evolve(e, evolve)
+	a.remember(e)
+}
+
+// evolve folds the next event for its state alone.
+func (a *aggregate[S]) evolve(e eventstore.Event, evolve func(S, eventstore.Payload) S) {
 	a.state = evolve(a.state, e.Payload)
 	a.version, a.last, a.updated = e.Version, e.ID, e.Time
 	if e.Version == 1 {
@@ -46,7 +52,6 @@ func (a *aggregate[S]) admit(e eventstore.Event, evolve func(S, eventstore.Paylo
 	if e.Time.After(a.time) {
 		a.time = e.Time
 	}
-	a.remember(e)
 }
 
 // remember derives from the headers which command the event belongs to: the

@@ -9,6 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// pageEvents are read at a time, so that memory is bounded however long a log is.
+const pageEvents = 1000
+
 func (h *Handler[S, C]) initial() *aggregate[S] {
 	return &aggregate[S]{state: h.decider.Initial(), handled: map[uuid.UUID]handled{}}
 }
@@ -56,15 +59,19 @@ func (h *Handler[S, C]) fromSnapshot(ctx context.Context, id uuid.UUID) (*aggreg
 	}
 	// The snapshot's own event is read once more: a log that was cut and has grown
 	// again, or a replica that lags, does not have it there.
-	history, err := h.read(ctx, id, a.version-1, a.sequence-1)
+	history, err := h.read(ctx, id, a.version-1, a.sequence-1, pageEvents)
 	if err != nil {
 		return nil, err
 	}
 	if len(history.Events) == 0 || history.Events[0].ID != a.last {
 		return nil, nil
 	}
+	more := len(history.Events) == pageEvents
 	history.Events = history.Events[1:]
-	return a, h.fold(a, id, history)
+	if err := h.fold(a, id, history); err != nil || !more {
+		return a, err
+	}
+	return a, h.readOn(ctx, a, id)
 }
 
 func (h *Handler[S, C]) snapshot(ctx context.Context, id uuid.UUID) (*aggregate[S], error) {
@@ -80,11 +87,15 @@ func (h *Handler[S, C]) snapshot(ctx context.Context, id uuid.UUID) (*aggregate[
 
 // readOn folds what the stream holds beyond a.
 func (h *Handler[S, C]) readOn(ctx context.Context, a *aggregate[S], id uuid.UUID) error {
-	history, err := h.read(ctx, id, a.version, a.sequence)
-	if err != nil {
-		return err
+	for {
+		history, err := h.read(ctx, id, a.version, a.sequence, pageEvents)
+		if err != nil {
+			return err
+		}
+		if err := h.fold(a, id, history); err != nil || len(history.Events) < pageEvents {
+			return err
+		}
 	}
-	return h.fold(a, id, history)
 }
 
 func (h *Handler[S, C]) fold(a *aggregate[S], id uuid.UUID, history eventstore.History) error {
@@ -94,34 +105,35 @@ func (h *Handler[S, C]) fold(a *aggregate[S], id uuid.UUID, history eventstore.H
 	for _, event := range history.Events {
 		a.admit(event, h.decider.Evolve)
 	}
-	a.sequence = max(a.sequence, history.LastSequence)
+	a.sequence = history.LastSequence
 	return nil
 }
 
-// stateAt folds the log up to a version.
+// stateAt folds the log up to a version, a page at a time.
 func (h *Handler[S, C]) stateAt(ctx context.Context, id uuid.UUID, version uint64) (Result[S], error) {
 	a := h.initial()
-	history, err := h.read(ctx, id, 0, 0)
-	if err != nil {
-		return Result[S]{}, err
-	}
-	for _, event := range history.Events {
-		if event.Version > version {
-			break
+	for a.version < version {
+		history, err := h.read(ctx, id, a.version, a.sequence, int(min(version-a.version, pageEvents)))
+		if err != nil {
+			return Result[S]{}, err
 		}
-		a.admit(event, h.decider.Evolve)
+		if history.Missing != 0 {
+			return Result[S]{}, h.hole(id, history.Missing)
+		}
+		if len(history.Events) == 0 {
+			return Result[S]{}, errStale // a replica that lags behind what was read before
+		}
+		for _, event := range history.Events {
+			a.evolve(event, h.decider.Evolve)
+		}
+		a.sequence = history.LastSequence
 	}
-	switch {
-	case a.version == version:
-		return a.result(), nil
-	case history.Missing != 0:
-		return Result[S]{}, h.hole(id, history.Missing)
-	}
-	return Result[S]{}, errStale // a replica that lags behind what was read before
+	return a.result(), nil
 }
 
-func (h *Handler[S, C]) read(ctx context.Context, id uuid.UUID, afterVersion, afterSequence uint64) (eventstore.History, error) {
-	history, err := h.stream.Load(ctx, id, afterVersion, afterSequence)
+// read loads a page: at most limit events.
+func (h *Handler[S, C]) read(ctx context.Context, id uuid.UUID, afterVersion, afterSequence uint64, limit int) (eventstore.History, error) {
+	history, err := h.stream.LoadSome(ctx, id, afterVersion, afterSequence, limit)
 	var unreadable *eventstore.DecodeError
 	if errors.As(err, &unreadable) {
 		err = fmt.Errorf("commands: %s of %s, version %d: %w: %w; until code that can read it is deployed, no command on it is handled",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
@@ -17,28 +18,26 @@ const (
 	pageBytes    = 4 << 20
 )
 
-// directGet hands the messages of one literal subject, from a sequence on, page
-// by page to take. A page that broke off is asked for again and not handed over
-// twice.
-func (s *Stream) directGet(ctx context.Context, subject string, from uint64, take func([]Message) error) error {
-	for {
-		var p page
-		err := s.persist(ctx, "read "+subject, func(ctx context.Context) error {
-			var err error
-			p, err = s.directPage(ctx, subject, from)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if len(p.messages) > 0 {
-			if err := take(p.messages); err != nil {
+// directPages yields the messages of one literal subject, from a sequence on, page
+// by page; the first page holds at most so many. A page that broke off is asked
+// for again and not yielded twice. An error is the last that is yielded.
+func (s *Stream) directPages(ctx context.Context, subject string, from uint64, first int) iter.Seq2[[]Message, error] {
+	return func(yield func([]Message, error) bool) {
+		for size := first; ; size = pageMessages {
+			var p page
+			err := s.persist(ctx, "read "+subject, func(ctx context.Context) error {
+				var err error
+				p, err = s.directPage(ctx, subject, from, size)
 				return err
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(p.messages) == 0 || !yield(p.messages, nil) || p.pending == 0 {
+				return
 			}
 			from = p.messages[len(p.messages)-1].Sequence + 1
-		}
-		if p.pending == 0 || len(p.messages) == 0 {
-			return nil
 		}
 	}
 }
@@ -51,8 +50,8 @@ type page struct {
 	err      error
 }
 
-func (s *Stream) directPage(ctx context.Context, subject string, from uint64) (page, error) {
-	body, err := json.Marshal(messageRequest{Sequence: from, NextFor: subject, Batch: pageMessages, MaxBytes: pageBytes})
+func (s *Stream) directPage(ctx context.Context, subject string, from uint64, size int) (page, error) {
+	body, err := json.Marshal(messageRequest{Sequence: from, NextFor: subject, Batch: size, MaxBytes: pageBytes})
 	if err != nil {
 		return page{}, err
 	}

@@ -14,12 +14,11 @@ import (
 // ErrUnavailable when the broker stays away until ctx ends.
 func (s *Stream) Load(ctx context.Context, id uuid.UUID, afterVersion, afterSequence uint64) (History, error) {
 	var messages []Message
-	err := s.directGet(ctx, s.Subject(id), afterSequence+1, func(page []Message) error {
+	for page, err := range s.directPages(ctx, s.Subject(id), afterSequence+1, pageMessages) {
+		if err != nil {
+			return History{}, err
+		}
 		messages = append(messages, page...)
-		return nil
-	})
-	if err != nil {
-		return History{}, err
 	}
 	return s.history(messages, afterVersion)
 }
@@ -75,17 +74,16 @@ func (s *Stream) Read(ctx context.Context, id uuid.UUID, from uint64, fn func(Me
 		return err
 	}
 	next := max(from, 1)
-	err = s.directGet(ctx, s.Subject(id), next, func(page []Message) error {
+	for page, err := range s.directPages(ctx, s.Subject(id), next, pageMessages) {
+		if err != nil {
+			return err
+		}
 		for _, m := range page {
 			if err := fn(m); err != nil {
 				return err
 			}
 			next = m.Sequence + 1
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	return s.readFromLeader(ctx, id, next, last, fn)
 }
