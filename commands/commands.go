@@ -7,6 +7,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -53,11 +54,18 @@ type Decider[S, C any] struct {
 	Decide func(S, C) ([]eventstore.Payload, error)
 	// Evolve folds one event; it cannot fail, and never changes s in place.
 	Evolve func(s S, p eventstore.Payload) S
+	// Seal gives the form in which a decided event is written, such as one whose
+	// personal fields are encrypted; nil where it is the same. It is called for each
+	// decided event in order, with the state after it, and anew for each attempt; what
+	// it returns is appended and folded instead. It may ask others, so ctx ends it. Its
+	// error is an answer that appends nothing, like a refusal.
+	Seal func(ctx context.Context, aggregate uuid.UUID, s S, p eventstore.Payload) (eventstore.Payload, error)
 }
 
 // Adapt makes a Decider of the functions of a domain that does not import
 // eventstore and has an event type E of its own, an interface with the method
-// EventType. Every payload that the aggregate's stream can hold must be an E.
+// EventType. Every payload that the aggregate's stream can hold must be an E. It
+// leaves Seal to the caller.
 func Adapt[S, C any, E eventstore.Payload](
 	initial func() S, decide func(S, C) ([]E, error), evolve func(S, E) S,
 ) Decider[S, C] {

@@ -146,7 +146,26 @@ func (h *Handler[S, C]) attempt(ctx context.Context, e *entry[S], cmd Command[C]
 	if len(payloads) == 0 {
 		return a.result(), h.confirm(ctx, e, cmd.Aggregate, nil)
 	}
+	if payloads, err = h.seal(ctx, cmd.Aggregate, a.state, payloads); err != nil {
+		return Result[S]{}, h.confirm(ctx, e, cmd.Aggregate, err)
+	}
 	return h.append(ctx, e, cmd, payloads)
+}
+
+// seal gives what was decided on a state the form in which it is written.
+func (h *Handler[S, C]) seal(ctx context.Context, id uuid.UUID, state S, decided []eventstore.Payload) ([]eventstore.Payload, error) {
+	if h.decider.Seal == nil {
+		return decided, nil
+	}
+	sealed := make([]eventstore.Payload, len(decided))
+	for i, p := range decided {
+		var err error
+		if sealed[i], err = h.decider.Seal(ctx, id, h.decider.Evolve(state, p), p); err != nil {
+			return nil, err
+		}
+		state = h.decider.Evolve(state, sealed[i])
+	}
+	return sealed, nil
 }
 
 // retry goes on after an attempt that was overtaken: it reads what is new and
