@@ -43,3 +43,6 @@ type Key = key
 
 func (k *Key) Seal(f Field, text string) (Text, error) { return k.seal(f, text) }
 func (k *Key) Open(f Field, t Text) (string, error)    { return k.open(f, t) }
+func (k *Key) Digest(f Field, text string) (string, error) {
+	return k.digest(f, text)
+}
