@@ -60,7 +60,7 @@ func (p *Projector) Verify(ctx context.Context, progress func(done, total uint64
 			return report.sum(), err
 		}
 		if rec.Live == 0 {
-			report.add(Finding{Severity: SeverityError, Stream: k.stream.Name(), Projection: name, Text: "no generation is live yet"})
+			report.add(Finding{Severity: SeverityWarning, Stream: k.stream.Name(), Projection: name, Text: "it has no rows yet: no generation of it is live"})
 			continue
 		}
 		g := k.generation(rec.Live)

@@ -25,12 +25,18 @@ func (a *app) ready(ctx context.Context) []api.Check {
 	}
 	_, streamErr := a.tickets.State(ctx)
 	checks := []api.Check{check("broker", streamErr), check("read_store", a.store.Ping(ctx))}
-	list, err := a.work.status(ctx)
-	if err != nil {
-		return append(checks, check("projections", err))
-	}
-	for _, p := range list {
-		checks = append(checks, projectionCheck(p))
+	for _, w := range a.work.projecting {
+		// Where no copy keeps conversations, tickets and orders are served all the same.
+		if w.role != roleProjector && !a.cfg.has(w.role) {
+			continue
+		}
+		list, err := w.Status(ctx)
+		if err != nil {
+			return append(checks, check("projections", err))
+		}
+		for _, p := range list {
+			checks = append(checks, projectionCheck(p))
+		}
 	}
 	return checks
 }

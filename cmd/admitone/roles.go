@@ -14,12 +14,14 @@ const (
 	roleAPI       = "api"
 	roleProjector = "projector"
 	roleProcesses = "processes"
+	roleBot       = "bot"     // the process that answers users in support
+	roleAuditor   = "auditor" // the projections that hold every message
 )
 
 var (
-	knownRoles = []string{roleAPI, roleProjector, roleProcesses}
+	knownRoles = []string{roleAPI, roleProjector, roleProcesses, roleBot, roleAuditor}
 	// laterRoles have names already, so that one command line fits all versions.
-	laterRoles = []string{"bot", "auditor", "web"}
+	laterRoles = []string{"web"}
 )
 
 // has tells whether this copy has a role.

@@ -85,7 +85,7 @@ func TestServices(t *testing.T) {
 		require.NotEmpty(t, one.Version)
 		require.NotEmpty(t, one.Checks)
 	}
-	require.Equal(t, []string{"api", "processes", "projector"}, roles)
+	require.Equal(t, []string{"api", "auditor", "bot", "processes", "projector"}, roles)
 	r = program.Run(t, "services", "--data", data)
 	require.Zero(t, r.Code, r.ErrOut)
 	require.Contains(t, r.Out, "HEALTH")
