@@ -46,7 +46,7 @@ const (
 	Beginning uint64 = 1
 )
 
-// Step is what a process does next: Send, SetTimer, CancelTimer or Stop.
+// Step is what a process does next: Send, Look, SetTimer, CancelTimer or Stop.
 type Step interface{ step() }
 
 // Send sends a command to an aggregate.
@@ -55,6 +55,15 @@ type Send struct {
 	Operation string // a stable name of what is asked for, part of the command's id
 	Aggregate uuid.UUID
 	Body      any // the command, as the target takes it
+}
+
+// Look asks what Decide must know and no event tells. A repeated reaction may find
+// something else, and so may take other steps than the first; all of them together
+// must be harmless. It does not count in the ids of commands, so that a process may
+// come to look up more than it did.
+type Look struct {
+	Up    string // the name of a lookup
+	Query any    // the question, as the lookup takes it
 }
 
 // SetTimer sets a timer of the process's kind, or moves it.
@@ -71,15 +80,18 @@ type CancelTimer struct{ ID uuid.UUID }
 type Stop struct{ Cause error }
 
 func (Send) step()        {}
+func (Look) step()        {}
 func (SetTimer) step()    {}
 func (CancelTimer) step() {}
 func (Stop) step()        {}
 
 // Answer is what became of a step.
 type Answer struct {
-	// Refusal is the target's own error where it refused the command, nil where it
-	// accepted it. Timers are never refused.
+	// Refusal is the target's own error where it refused the command, or the lookup's
+	// where it refused to answer; else nil. Timers are never refused.
 	Refusal error
+	// Found is what a Look has found.
+	Found any
 }
 
 // Due is a timer whose time has come.

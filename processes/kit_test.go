@@ -168,16 +168,8 @@ func (h *house) handler(t testing.TB) *commands.Handler[jar, any] {
 	return handler
 }
 
-// target is the port of a handler, as a program writes it.
-func target(handler *commands.Handler[jar, any]) processes.Target {
-	return func(ctx context.Context, c processes.Command) error {
-		_, err := handler.Handle(ctx, commands.Command[any]{
-			ID: c.ID, Hash: c.Hash, Aggregate: c.Aggregate, Actor: c.Actor,
-			CorrelationID: c.CorrelationID, CausationID: c.CausationID, TraceParent: c.TraceParent, Body: c.Body,
-		})
-		return err
-	}
-}
+// target is the port of a handler.
+func target(handler *commands.Handler[jar, any]) processes.Target { return processes.To(handler) }
 
 // runner is one copy.
 type runner struct {

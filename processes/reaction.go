@@ -11,25 +11,7 @@ import (
 	"github.com/admitone/admitone/commands"
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/processes/timers"
-	"github.com/google/uuid"
 )
-
-// Command is what a process asks of an aggregate.
-type Command struct {
-	ID            uuid.UUID // the same whenever the process reacts to the same cause
-	Hash          string    // the same for the same ID
-	Operation     string
-	Aggregate     uuid.UUID
-	Body          any
-	Actor         string // process/<name>
-	CorrelationID string // of the event that caused it, or that event's id
-	CausationID   string // the event that caused it, or that set the timer
-	TraceParent   string
-}
-
-// Target takes commands. It returns when the command's effect is durable, or its
-// refusal final, and does nothing for a command id that it has handled before.
-type Target func(ctx context.Context, c Command) error
 
 // cause is what a reaction comes from, and what its commands pass on.
 type cause struct {
@@ -75,16 +57,20 @@ func (x reaction) run(ctx context.Context) error {
 
 func (x reaction) steps(ctx context.Context) error {
 	var answers []Answer
+	ordinal := 1
 	for len(answers) <= maxSteps {
 		step, err := x.decide(answers)
 		if step == nil || err != nil {
 			return err
 		}
-		answer, err := x.take(ctx, step, len(answers)+1)
+		answer, err := x.take(ctx, step, ordinal)
 		if err != nil {
 			return err
 		}
 		answers = append(answers, answer)
+		if _, looks := step.(Look); !looks {
+			ordinal++
+		}
 	}
 	return fmt.Errorf("processes: %s is not done after %d steps", x.process.name, maxSteps)
 }
@@ -117,7 +103,7 @@ func (x reaction) take(ctx context.Context, step Step, ordinal int) (answer Answ
 	// The outcome is kept here and not in the policy's result, which a context that
 	// ends just after a successful attempt would hide.
 	_ = x.runner.retries.WithContext(ctx).Run(func() error {
-		err = x.attempt(ctx, do)
+		answer.Found, err = x.attempt(ctx, do)
 		switch {
 		case err == nil:
 			return nil
@@ -145,10 +131,10 @@ func (x reaction) take(ctx context.Context, step Step, ordinal int) (answer Answ
 // stepTimeout is how long one attempt may take before it is made again.
 const stepTimeout = 10 * time.Second
 
-func (x reaction) attempt(ctx context.Context, do func(context.Context) error) (err error) {
+func (x reaction) attempt(ctx context.Context, do deed) (found any, err error) {
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	case x.runner.slots <- struct{}{}:
 		defer func() { <-x.runner.slots }()
 	}
@@ -162,32 +148,46 @@ func (x reaction) attempt(ctx context.Context, do func(context.Context) error) (
 	return do(ctx)
 }
 
-func (x reaction) prepare(step Step, ordinal int) (func(context.Context) error, error) {
-	kind, set := x.process.timer, x.runner.cfg.Timers
+// deed is a step, made ready. It gives what a Look has found.
+type deed func(context.Context) (found any, err error)
+
+// changes is a deed that finds nothing.
+func changes(do func(context.Context) error) deed {
+	return func(ctx context.Context) (any, error) { return nil, do(ctx) }
+}
+
+func (x reaction) prepare(step Step, ordinal int) (deed, error) {
 	switch s := step.(type) {
 	case Send:
 		return x.send(s, ordinal)
+	case Look:
+		return x.look(s)
 	case Stop:
 		return nil, fmt.Errorf("processes: %s has no answer: %w", x.process.name, s.Cause)
 	}
+	return x.timer(step)
+}
+
+func (x reaction) timer(step Step) (deed, error) {
+	kind, set := x.process.timer, x.runner.cfg.Timers
 	if kind == "" {
 		return nil, fmt.Errorf("processes: %s has no kind of timers, and asks for %T", x.process.name, step)
 	}
 	switch s := step.(type) {
 	case SetTimer:
 		payload, err := json.Marshal(x.cause)
-		return func(ctx context.Context) error {
+		return changes(func(ctx context.Context) error {
 			return set.Schedule(ctx, timers.Timer{Kind: kind, ID: s.ID, At: s.At, Payload: payload})
-		}, err
+		}), err
 	case CancelTimer:
-		return func(ctx context.Context) error { return set.Cancel(ctx, kind, s.ID) }, nil
+		return changes(func(ctx context.Context) error { return set.Cancel(ctx, kind, s.ID) }), nil
 	}
 	return nil, fmt.Errorf("processes: %s: no such step as %T", x.process.name, step)
 }
 
 // send makes the command. Its hash comes from what its id comes from: by other code
 // the same cause may lead to another body, and is the same command all the same.
-func (x reaction) send(s Send, ordinal int) (func(context.Context) error, error) {
+func (x reaction) send(s Send, ordinal int) (deed, error) {
 	target := x.runner.cfg.Targets[s.To]
 	if target == nil {
 		return nil, fmt.Errorf("processes: %s sends to %q, which is no target", x.process.name, s.To)
@@ -199,7 +199,15 @@ func (x reaction) send(s Send, ordinal int) (func(context.Context) error, error)
 		Hash: hash, Operation: s.Operation, Aggregate: s.Aggregate, Body: s.Body,
 		Actor: x.process.actor(), CorrelationID: x.cause.CorrelationID, CausationID: x.cause.CausationID, TraceParent: x.cause.TraceParent,
 	}
-	return func(ctx context.Context) error { return target(ctx, c) }, err
+	return changes(func(ctx context.Context) error { return target(ctx, c) }), err
+}
+
+func (x reaction) look(s Look) (deed, error) {
+	lookup := x.runner.cfg.Lookups[s.Up]
+	if lookup == nil {
+		return nil, fmt.Errorf("processes: %s looks up %q, which is no lookup", x.process.name, s.Up)
+	}
+	return func(ctx context.Context) (any, error) { return lookup(ctx, s.Query) }, nil
 }
 
 // transient says whether an error may pass by itself.

@@ -24,7 +24,9 @@ var ErrUnknownProcess = errors.New("no such process")
 type Config struct {
 	Streams map[string]*eventstore.Stream // by name
 	Targets map[string]Target             // by the name that Send.To uses
-	// IsRefusal tells a target's final no, which is an answer, from what went wrong.
+	Lookups map[string]Lookup             // by the name that Look.Up uses
+	// IsRefusal tells a final no of a target or a lookup, which is an answer, from what
+	// went wrong.
 	IsRefusal func(error) bool
 	// Timers is needed where a process has some.
 	Timers *timers.Timers

@@ -1,9 +1,7 @@
 package market
 
 import (
-	"context"
 	"errors"
-	"fmt"
 
 	"github.com/admitone/admitone/commands"
 	"github.com/admitone/admitone/domain"
@@ -21,28 +19,13 @@ const (
 
 // Targets are the aggregates that the marketplace's processes send commands to.
 func Targets(t *commands.Handler[ticket.State, ticket.Command], o *commands.Handler[order.State, order.Command]) map[string]processes.Target {
-	return map[string]processes.Target{tickets: to(t), orders: to(o)}
+	return map[string]processes.Target{tickets: processes.To(t), orders: processes.To(o)}
 }
 
 // IsRefusal says whether an error is a rule's no, which is an answer.
 func IsRefusal(err error) bool {
 	var refusal *domain.Refusal
 	return errors.As(err, &refusal)
-}
-
-// to sends a process's commands to a handler.
-func to[S, C any](h *commands.Handler[S, C]) processes.Target {
-	return func(ctx context.Context, c processes.Command) error {
-		body, ok := c.Body.(C)
-		if !ok {
-			return fmt.Errorf("market: %s: %T is no command of %s", c.Operation, c.Body, c.Aggregate)
-		}
-		_, err := h.Handle(ctx, commands.Command[C]{
-			ID: c.ID, Hash: c.Hash, Aggregate: c.Aggregate, Actor: c.Actor,
-			CorrelationID: c.CorrelationID, CausationID: c.CausationID, TraceParent: c.TraceParent, Body: body,
-		})
-		return err
-	}
 }
 
 func toTicket(operation string, id uuid.UUID, c ticket.Command) processes.Step {
