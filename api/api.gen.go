@@ -532,8 +532,8 @@ type Update struct {
 type UpdateList struct {
 	Items []Update `json:"items"`
 
-	// NextCursor Empty at the end
-	NextCursor NextCursor `json:"next_cursor"`
+	// NextCursor Where to go on; never empty
+	NextCursor string `json:"next_cursor"`
 }
 
 // Account defines model for Account.
@@ -769,6 +769,9 @@ type TakeConversationParams struct {
 type FollowConversationParams struct {
 	// After The last version that the caller has; 0 begins at the beginning
 	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Cursor The `next_cursor` of the page before, for the same query; an empty one is the first page
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
@@ -1682,6 +1685,13 @@ func (w *ServerInterfaceWrapper) FollowConversation(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
 	headers := ctx.Request().Header

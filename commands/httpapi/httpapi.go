@@ -32,11 +32,7 @@ func command[C any](e envelope, aggregate uuid.UUID, asked any, body C) (command
 	if err != nil {
 		return commands.Command[C]{}, err
 	}
-	hash, err := commands.Hash(struct {
-		Operation string `json:"operation"`
-		Target    string `json:"target"`
-		Body      any    `json:"body"`
-	}{e.operation, e.target, asked})
+	hash, err := e.hash(asked)
 	return commands.Command[C]{
 		ID: id, Hash: hash, Aggregate: aggregate, Actor: e.caller.Account.String(),
 		CorrelationID: e.caller.RequestID, TraceParent: e.caller.TraceParent, Body: body,
@@ -57,6 +53,15 @@ func creation[C any](e envelope, kind string, asked any, body C) (commands.Comma
 	cmd.Fresh = true
 	cmd.Aggregate, err = uuid.NewV7()
 	return cmd, err
+}
+
+// hash is what a repeat of the request must have too.
+func (e envelope) hash(asked any) (string, error) {
+	return commands.Hash(struct {
+		Operation string `json:"operation"`
+		Target    string `json:"target"`
+		Body      any    `json:"body"`
+	}{e.operation, e.target, asked})
 }
 
 func (e envelope) id() (uuid.UUID, error) {

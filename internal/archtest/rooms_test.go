@@ -32,7 +32,7 @@ var rooms = []room{
 	{path: "processes/timers", may: []string{"eventstore"}, engine: true},
 
 	{path: "api", may: nil},
-	{path: "commands/httpapi", may: []string{"commands", "eventstore", "domain/...", "api"}},
+	{path: "commands/httpapi", may: []string{"commands", "eventstore", "eventstore/sealed", "domain/...", "api"}},
 	{path: "processes/market", may: []string{"processes", "eventstore", "commands", "domain/...", "api"}},
 	{path: "processes/bot", may: []string{"processes", "eventstore", "commands", "domain/...", "api"}},
 	{path: "projections/market", may: []string{"projections", "eventstore", "readstore", "domain/..."}},
