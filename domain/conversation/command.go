@@ -129,7 +129,7 @@ func (c Send) check() error {
 		return ErrID.At("/author_id")
 	case (c.InReplyTo == uuid.Nil) == (c.Author == AuthorBot):
 		return ErrReply.At("/in_reply_to")
-	case c.Proposes != (Proposal{}) && (c.Author != AuthorBot || c.Proposes.Action != ActionCancelOrder || c.Proposes.OrderID == uuid.Nil):
+	case !c.Proposes.valid(), c.Proposes != (Proposal{}) && c.Author != AuthorBot:
 		return ErrProposal.At("/proposes")
 	}
 	return checkText(c.Text)

@@ -220,8 +220,25 @@ func TestOnlyTheBotProposes(t *testing.T) {
 	wrong := proposes(replied)
 	wrong.Proposes.OrderID = uuid.Nil
 	s.Given(opened, asked).When(send(wrong)).ThenRefused(conversation.ErrProposal)
-	wrong.Proposes = conversation.Proposal{Action: "sell_the_house", OrderID: order}
-	s.Given(opened, asked).When(send(wrong)).ThenRefused(conversation.ErrProposal)
+	for _, p := range []conversation.Proposal{
+		{Action: "sell_the_house", OrderID: order}, {OrderID: order}, {Action: conversation.ActionRephrase, OrderID: order},
+	} {
+		wrong.Proposes = p
+		s.Given(opened, asked).When(send(wrong)).ThenRefused(conversation.ErrProposal)
+	}
+}
+
+func TestTheBotMayAskForOtherWords(t *testing.T) {
+	s := setup(t)
+	question := replied
+	question.Proposes = conversation.Proposal{Action: conversation.ActionRephrase}
+	state := s.Given(opened, asked).When(send(question)).Then(question)
+	require.Equal(t, question.Proposes, state.Proposed)
+	state = s.Given(opened, asked, question).When(send(more)).Then(more)
+	require.Equal(t, second, state.DecidedBy)
+	body, err := json.Marshal(question.Proposes)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"action":"rephrase"}`, string(body))
 }
 
 func TestTheAgentWhoTookItAnswers(t *testing.T) {

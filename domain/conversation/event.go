@@ -30,17 +30,36 @@ type MessageSent struct {
 	Proposes Proposal `json:"proposes,omitzero"`
 }
 
-// Proposal is what the Bot would do for the user once he says yes.
+// Proposal is what the Bot would do for the user once he says yes, or what it asks of
+// him.
 type Proposal struct {
-	Action  Action    `json:"action"`
-	OrderID uuid.UUID `json:"order_id"`
+	Action Action `json:"action"`
+	// OrderID is the order to be cancelled.
+	OrderID uuid.UUID `json:"order_id,omitzero"`
 }
 
 // Action names what may be proposed.
 type Action string
 
-// ActionCancelOrder ends an order of the user that is not paid.
-const ActionCancelOrder Action = "cancel_order"
+// The actions there are.
+const (
+	// ActionCancelOrder ends an order of the user that is not paid.
+	ActionCancelOrder Action = "cancel_order"
+	// ActionRephrase is the user's own: the Bot has not understood him, and what he
+	// writes next is another try.
+	ActionRephrase Action = "rephrase"
+)
+
+// valid tells whether it is one that may be made, or none.
+func (p Proposal) valid() bool {
+	switch p.Action {
+	case ActionCancelOrder:
+		return p.OrderID != uuid.Nil
+	case ActionRephrase:
+		return p.OrderID == uuid.Nil
+	}
+	return p == Proposal{}
+}
 
 // HandedOver: the Bot leaves the conversation to an agent.
 type HandedOver struct {

@@ -9,7 +9,7 @@ var (
 	ErrText     = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_text", Detail: "the text must be valid UTF-8 of 1 to 4000 characters, not only spaces"}
 	ErrAuthor   = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_author", Detail: "the author must be user, bot or agent"}
 	ErrReply    = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_reply", Detail: "a message of the bot, and no other, names the message that it answers"}
-	ErrProposal = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_proposal", Detail: "only the bot proposes, and only to cancel an order"}
+	ErrProposal = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_proposal", Detail: "only the bot proposes: to cancel an order, or to say something in other words"}
 	ErrRole     = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_role", Detail: "the role must be user, agent or admin"}
 	ErrReason   = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_reason", Detail: "the reason must be valid UTF-8 of at most 500 characters, and a hand-over has one"}
 	ErrNotFound = &domain.Refusal{Kind: domain.NotFound, Code: "conversation_not_found", Detail: "there is no such conversation"}
