@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,19 +33,14 @@ type Snapshots struct{ kv jetstream.KeyValue }
 
 const snapshotBucket = "snapshots"
 
-// OpenSnapshots creates or opens the bucket; replicas 0 is 1, and an existing
-// bucket keeps its own.
+// OpenSnapshots creates or opens the bucket; replicas 0 is 1, and those of an existing
+// bucket are never lowered.
 func OpenSnapshots(ctx context.Context, js jetstream.JetStream, replicas int) (*Snapshots, error) {
-	kv, err := js.KeyValue(ctx, snapshotBucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:      snapshotBucket,
-			Description: "AdmitOne snapshots of aggregates; a cache",
-			Replicas:    max(replicas, 1),
-		})
-	}
+	kv, err := OpenBucket(ctx, js, jetstream.KeyValueConfig{
+		Bucket: snapshotBucket, Description: "AdmitOne snapshots of aggregates; a cache", Replicas: replicas,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("eventstore: open bucket %s: %w", snapshotBucket, openError(err))
+		return nil, err
 	}
 	return &Snapshots{kv: kv}, nil
 }
@@ -116,4 +112,40 @@ func (s Snapshot) newerThan(other Snapshot) bool {
 		return s.Revision > other.Revision
 	}
 	return s.Version > other.Version
+}
+
+func pageKey(stream *Stream, id uuid.UUID, n int) string {
+	return fmt.Sprintf("%s.%d.%d", snapshotKey(stream, id), stream.Created().UnixNano(), n)
+}
+
+// SavePage keeps a part of what belongs to an aggregate's snapshots, for what would
+// make each of them too large: parts that are complete and never change are saved
+// once, by their number, and the snapshots refer to them. Save a page before the
+// first snapshot that needs it, and let that one hold a digest of it. At most
+// 512 KiB, so that it fits into a message. Idempotent.
+func (s *Snapshots) SavePage(ctx context.Context, stream *Stream, id uuid.UUID, n int, page []byte) error {
+	kept, err := s.LoadPage(ctx, stream, id, n)
+	if err != nil {
+		return err
+	}
+	if kept != nil && bytes.Equal(kept, page) {
+		return nil
+	}
+	if _, err := s.kv.Put(ctx, pageKey(stream, id, n), page); err != nil {
+		return fmt.Errorf("eventstore: save page %d of snapshots of %s: %w", n, id, openError(err))
+	}
+	return nil
+}
+
+// LoadPage returns a page of an aggregate of this very stream (one created anew has
+// none of them); nil when there is none.
+func (s *Snapshots) LoadPage(ctx context.Context, stream *Stream, id uuid.UUID, n int) ([]byte, error) {
+	entry, err := s.kv.Get(ctx, pageKey(stream, id, n))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: load page %d of snapshots of %s: %w: %w", n, id, ErrUnavailable, err)
+	}
+	return entry.Value(), nil
 }

@@ -17,12 +17,12 @@ const leaseFor = 6 * time.Second
 type leases struct{ kv jetstream.KeyValue }
 
 func openLeases(ctx context.Context, js jetstream.JetStream, replicas int) (*leases, error) {
-	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+	kv, err := eventstore.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: leasesBucket, Description: "who rebuilds which projection", TTL: leaseFor,
-		Storage: jetstream.FileStorage, Replicas: max(replicas, 1),
+		Storage: jetstream.FileStorage, Replicas: replicas,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("projections: open bucket %s: %w", leasesBucket, err)
+		return nil, fmt.Errorf("projections: %w", err)
 	}
 	return &leases{kv: kv}, nil
 }

@@ -37,12 +37,12 @@ const (
 type records struct{ kv jetstream.KeyValue }
 
 func openRecords(ctx context.Context, js jetstream.JetStream, replicas int) (*records, error) {
-	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+	kv, err := eventstore.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: generationsBucket, Description: "which generation of a projection is live",
-		Storage: jetstream.FileStorage, Replicas: max(replicas, 1),
+		Storage: jetstream.FileStorage, Replicas: replicas,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("projections: open bucket %s: %w", generationsBucket, err)
+		return nil, fmt.Errorf("projections: %w", err)
 	}
 	return &records{kv: kv}, nil
 }

@@ -35,12 +35,12 @@ type Marks struct {
 
 // Open makes the bucket where it is not there yet.
 func Open(ctx context.Context, js jetstream.JetStream, replicas int, log *slog.Logger) (*Marks, error) {
-	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+	kv, err := eventstore.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: bucket, Description: "aggregates that a projection or a process has stopped at",
-		Storage: jetstream.FileStorage, Replicas: max(replicas, 1),
+		Storage: jetstream.FileStorage, Replicas: replicas,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("parked: open bucket %s: %w", bucket, err)
+		return nil, fmt.Errorf("parked: %w", err)
 	}
 	return &Marks{kv: kv, log: log, ready: make(chan struct{}), known: map[string]Mark{}}, nil
 }

@@ -26,7 +26,7 @@ type SharesConfig struct {
 	// at once must not have the same. One that comes back under its name takes at once
 	// what it held.
 	Member   string
-	Replicas int  // of the bucket; 1
+	Replicas int  // of the bucket; 0: 1; never lowered
 	Off      bool // every copy holds everything
 	Logger   *slog.Logger
 }
@@ -103,12 +103,12 @@ func JoinShares(ctx context.Context, js jetstream.JetStream, cfg SharesConfig) (
 }
 
 func (s *Shares) open(ctx context.Context) (jetstream.KeyValue, error) {
-	kv, err := s.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+	kv, err := eventstore.OpenBucket(ctx, s.js, jetstream.KeyValueConfig{
 		Bucket: sharesBucket, Description: "which copy works on which partition", TTL: keptFor,
-		Storage: jetstream.FileStorage, Replicas: max(s.cfg.Replicas, 1),
+		Storage: jetstream.FileStorage, Replicas: s.cfg.Replicas,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("subscription: open bucket %s: %w", sharesBucket, err)
+		return nil, fmt.Errorf("subscription: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
