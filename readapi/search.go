@@ -1,0 +1,238 @@
+package readapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/admitone/admitone/api"
+	"github.com/admitone/admitone/readstore"
+	"github.com/google/uuid"
+)
+
+// Bounds of one page of a search: what it costs, however little it finds.
+const (
+	maxSearched      = 2000 // messages opened
+	maxConversations = 100  // conversations looked into
+	searchedAtOnce   = 200  // messages read and opened together
+)
+
+// maxSearchText is the longest text to look for, in characters.
+const maxSearchText = 200
+
+// SearchMessages is GET /v1/messages: what one account's conversations say, the
+// newest conversation first, and of each the newest message first.
+func (q *ConversationQueries) SearchMessages(ctx context.Context, r api.SearchMessagesRequestObject) (api.SearchMessagesResponseObject, error) {
+	want, err := searchOf(r.Params)
+	if err != nil {
+		return nil, err
+	}
+	talks, messages, err := q.openBoth(ctx, r.Params.ConsistencyToken, r.Params.Prefer)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := q.cursors.openPlace(r.Params.Cursor, talks.Revision(), want.name())
+	if err != nil {
+		return nil, err
+	}
+	from, err := parseSearchPlace(cursor)
+	if err != nil {
+		return nil, err
+	}
+	s := search{queries: q, want: want, messages: messages, list: talks.List(conversationsByAccount), left: maxSearched, items: []api.Message{}}
+	next, err := s.run(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	page := api.MessageSearch{Items: s.items}
+	if next != nil {
+		page.Partial, page.NextCursor = true, q.cursors.sealPlace(talks.Revision(), want.name(), next.String())
+	}
+	return api.SearchMessages200JSONResponse{Body: page, Headers: api.SearchMessages200ResponseHeaders{CacheControl: mayKeep}}, nil
+}
+
+// openBoth opens conversations and messages, within one wait.
+func (q *ConversationQueries) openBoth(ctx context.Context, header, prefer string) (conversations, messages readstore.View, err error) {
+	tokens, err := api.ParseTokens(header)
+	if err != nil {
+		return nil, nil, err
+	}
+	wait, err := api.ParseWait(prefer)
+	if err != nil {
+		return nil, nil, err
+	}
+	end := endOf(wait)
+	if conversations, err = openUntil(ctx, end, q.conversations, tokens); err != nil {
+		return nil, nil, err
+	}
+	messages, err = openUntil(ctx, end, q.messages, tokens)
+	return conversations, messages, err
+}
+
+// searchQuery is what is looked for, and in whose conversations.
+type searchQuery struct {
+	account, text string // text is folded
+	limit         int
+}
+
+func searchOf(p api.SearchMessagesParams) (searchQuery, error) {
+	q := searchQuery{account: p.AccountID.String(), text: folded(p.Text)}
+	var faults []api.FieldError
+	if n := utf8.RuneCountInString(p.Text); n < 1 || n > maxSearchText {
+		faults = append(faults, api.FieldError{Pointer: "text", Detail: fmt.Sprintf("must have 1 to %d characters", maxSearchText)})
+	}
+	q.limit, faults = limitOf(p.Limit, faults)
+	if faults != nil {
+		return searchQuery{}, &api.InvalidError{Errors: faults}
+	}
+	return q, nil
+}
+
+// name tells queries apart in cursors, which show nothing of the text.
+func (q searchQuery) name() string {
+	sum := sha256.Sum256([]byte(q.text))
+	return "search/" + q.account + "/" + hex.EncodeToString(sum[:])
+}
+
+// folded is a text in which upper and lower case are the same, and everything that
+// Unicode's simple folding holds for the same letter.
+func folded(text string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, text)
+}
+
+// searchPlace is how far a search is: all conversations up to and with one are done,
+// but for its messages before a version, where that is above 1.
+type searchPlace struct {
+	conversation readstore.Position
+	before       int64
+}
+
+func (p searchPlace) String() string {
+	return strconv.FormatInt(p.before, 10) + ":" + p.conversation.String()
+}
+
+// parseSearchPlace reads what String gave; nil for an empty one.
+func parseSearchPlace(s string) (*searchPlace, error) {
+	if s == "" {
+		return nil, nil
+	}
+	before, position, _ := strings.Cut(s, ":")
+	version, err := strconv.ParseInt(before, 10, 64)
+	if err != nil || version < 0 {
+		return nil, errNoPlace
+	}
+	p, err := readstore.ParsePosition(position)
+	if err != nil {
+		return nil, errNoPlace
+	}
+	return &searchPlace{conversation: p, before: version}, nil
+}
+
+// search is one page in the making.
+type search struct {
+	queries  *ConversationQueries
+	want     searchQuery
+	list     *readstore.Bucketed
+	messages readstore.View
+	left     int // messages that may still be opened
+	items    []api.Message
+}
+
+// run goes on behind a place, and says where the next page does; nil at the end.
+func (s *search) run(ctx context.Context, from *searchPlace) (*searchPlace, error) {
+	var after *readstore.Position
+	if from != nil {
+		after = &from.conversation
+	}
+	if from != nil && from.before > 1 {
+		next, err := s.conversations(ctx, []readstore.Position{from.conversation}, from.before)
+		if next != nil || err != nil {
+			return next, err
+		}
+	}
+	rows, more, err := s.list.Page(ctx, s.queries.store, readstore.Key{s.want.account}, maxConversations, after)
+	if err != nil {
+		return nil, err
+	}
+	places := make([]readstore.Position, len(rows))
+	for i, row := range rows {
+		places[i] = s.list.PositionOf(row)
+	}
+	next, err := s.conversations(ctx, places, 0)
+	if next == nil && more != nil && err == nil {
+		next = &searchPlace{conversation: *more}
+	}
+	return next, err
+}
+
+// conversations looks through conversations, the first of them before a version if
+// that is not 0. It stops where the page is full, and says where.
+func (s *search) conversations(ctx context.Context, places []readstore.Position, before int64) (*searchPlace, error) {
+	ids := make([]uuid.UUID, len(places))
+	for i, p := range places {
+		var err error
+		if ids[i], err = uuid.Parse(p.ID); err != nil {
+			return nil, fmt.Errorf("readapi: a conversation of account %s: %w", s.want.account, err)
+		}
+	}
+	all, err := s.queries.chronicles(ctx, s.messages, ids)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range all {
+		if c == nil {
+			continue // its projection has not come to it yet
+		}
+		behind := c.version + 1
+		if i == 0 && before > 0 {
+			behind = before
+		}
+		if behind, err = s.messagesOf(ctx, c, behind); err != nil {
+			return nil, err
+		}
+		if s.full() {
+			return &searchPlace{conversation: places[i], before: behind}, nil
+		}
+	}
+	return nil, nil
+}
+
+// messagesOf looks through one conversation before a version, and says before which
+// one it stopped; 1 at its end.
+func (s *search) messagesOf(ctx context.Context, c *chronicle, before int64) (int64, error) {
+	for before > 1 && !s.full() {
+		rows, err := c.read(ctx, before, true, min(searchedAtOnce, s.left))
+		if err != nil || len(rows) == 0 {
+			return 1, err
+		}
+		found, err := c.open(ctx, s.queries.texts, rows)
+		if err != nil {
+			return 0, err
+		}
+		for _, m := range found {
+			before = m.Version
+			s.left--
+			if !m.Erased && strings.Contains(folded(m.Text), s.want.text) {
+				m.ConversationID = c.id.String()
+				s.items = append(s.items, m)
+			}
+			if s.full() {
+				break
+			}
+		}
+	}
+	return before, nil
+}
+
+func (s *search) full() bool { return len(s.items) == s.want.limit || s.left <= 0 }
