@@ -20,12 +20,14 @@ import (
 	"github.com/admitone/admitone/readstore/cql"
 	"github.com/admitone/admitone/readstore/sqlite"
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 )
 
 // world is the market's projections, live over a broker and a read store.
 type world struct {
 	t         testing.TB
+	nc        *nats.Conn
 	streams   map[string]*eventstore.Stream
 	store     readstore.Store
 	projector *projections.Projector
@@ -50,30 +52,32 @@ func openCQL(t testing.TB) readstore.Store {
 
 func setup(t testing.TB, store readstore.Store) *world {
 	t.Helper()
-	nc := natstest.Conn(t, natstest.Server(t))
-	w := &world{t: t, store: store, streams: map[string]*eventstore.Stream{}}
-	registry := eventstore.NewRegistry()
-	for _, e := range ticket.Events() {
-		registry.Register(e)
-	}
-	for _, e := range order.Events() {
-		registry.Register(e)
-	}
-	for _, name := range []string{"TICKETS", "ORDERS"} {
-		w.streams[name] = natstest.Stream(t, nc, eventstore.StreamConfig{Name: name, Registry: registry})
-	}
-	w.run()
+	w := newWorld(t, store)
+	open(w, "TICKETS", ticket.Events())
+	open(w, "ORDERS", order.Events())
+	all, err := market.All()
+	require.NoError(t, err)
+	w.run(all)
 	return w
 }
 
-func (w *world) run() {
+func newWorld(t testing.TB, store readstore.Store) *world {
+	t.Helper()
+	return &world{t: t, nc: natstest.Conn(t, natstest.Server(t)), store: store, streams: map[string]*eventstore.Stream{}}
+}
+
+// open opens a stream of events.
+func open[E eventstore.Payload](w *world, name string, events []E) {
 	w.t.Helper()
-	var all []*projections.Projection
-	for _, define := range []func() (*projections.Projection, error){market.Tickets, market.OrdersTickets, market.Orders} {
-		p, err := define()
-		require.NoError(w.t, err)
-		all = append(all, p)
+	registry := eventstore.NewRegistry()
+	for _, e := range events {
+		registry.Register(e)
 	}
+	w.streams[name] = natstest.Stream(w.t, w.nc, eventstore.StreamConfig{Name: name, Registry: registry})
+}
+
+func (w *world) run(all []*projections.Projection) {
+	w.t.Helper()
 	var err error
 	w.projector, err = projections.New(natstest.Context(w.t), w.store, w.streams, projections.Config{}, all...)
 	require.NoError(w.t, err)
