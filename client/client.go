@@ -1,7 +1,8 @@
-// Package client sends AdmitOne's commands over NATS request-reply, for services
-// that are connected to the same broker and need no address. A copy that is free
-// answers; one that dies in the middle is made up for by sending the command again
-// under the same idempotency key, which takes effect once.
+// Package client sends AdmitOne's commands, and asks its queries, over NATS
+// request-reply, for services that are connected to the same broker and need no
+// address. A copy that is free answers; one that dies in the middle is made up for by
+// sending the request again: a command under the same idempotency key, which takes
+// effect once. While the connection is cut off, requests wait for it.
 //
 // It imports api and nats.go.
 package client
@@ -11,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 
@@ -39,7 +39,7 @@ type Reply[T any] struct {
 	Location         string // the path over HTTP
 }
 
-// Client sends commands as one account. Safe for concurrent use.
+// Client sends requests as one account. Safe for concurrent use.
 type Client struct {
 	nc    *nats.Conn
 	token string
@@ -63,14 +63,26 @@ func New(nc *nats.Conn, token string) *Client {
 	return &Client{nc: nc, token: token, retry: failsafe.With[*nats.Msg](policy)}
 }
 
-// errAgain: the same command is worth another attempt.
-var errAgain = errors.New("try again")
-
 // Do sends any command: name as in the contract ("ticket.withdraw"), target the id
 // of the resource where it concerns one that exists, body what is sent as JSON, or
 // nil. It tries again until ctx ends, so give ctx a deadline. A *Problem,
 // ErrUnavailable, or what is wrong with the connection or the message itself.
 func Do[T any](ctx context.Context, c *Client, name string, target uuid.UUID, body any, options ...Option) (Reply[T], error) {
+	options = append([]Option{IdempotencyKey(uuid.NewString())}, options...)
+	return exchange[T](ctx, c, api.CommandSubject+name, target, body, attemptFor, options)
+}
+
+// Ask asks any query that the contract offers over NATS: name as it stands there
+// ("conversation.get"), target the id of the resource where it concerns one, parameters
+// an object of those that stand in the URL over HTTP, or nil. Otherwise it is as Do.
+func Ask[T any](ctx context.Context, c *Client, name string, target uuid.UUID, parameters any, options ...Option) (Reply[T], error) {
+	return exchange[T](ctx, c, api.QuerySubject+name, target, parameters, attemptFor, options)
+}
+
+// exchange makes attempts until one is answered or ctx ends.
+func exchange[T any](
+	ctx context.Context, c *Client, name string, target uuid.UUID, body any, attemptFor time.Duration, options []Option,
+) (Reply[T], error) {
 	request, err := c.request(name, target, body, options)
 	if err != nil {
 		return Reply[T]{}, fmt.Errorf("client: %s: %w", name, err)
@@ -78,7 +90,7 @@ func Do[T any](ctx context.Context, c *Client, name string, target uuid.UUID, bo
 	var last error
 	answer, err := c.retry.WithContext(ctx).Get(func() (*nats.Msg, error) {
 		var m *nats.Msg
-		m, last = c.attempt(ctx, request)
+		m, last = c.attempt(ctx, request, attemptFor)
 		return m, last
 	})
 	switch {
@@ -90,10 +102,9 @@ func Do[T any](ctx context.Context, c *Client, name string, target uuid.UUID, bo
 	return Reply[T]{}, fmt.Errorf("client: %s: %w: %w", name, ErrUnavailable, errors.Join(ctx.Err(), last))
 }
 
-func (c *Client) request(name string, target uuid.UUID, body any, options []Option) (*nats.Msg, error) {
-	m := nats.NewMsg(api.CommandSubject + name)
+func (c *Client) request(subject string, target uuid.UUID, body any, options []Option) (*nats.Msg, error) {
+	m := nats.NewMsg(subject)
 	m.Header.Set("Authorization", "Bearer "+c.token)
-	m.Header.Set("Idempotency-Key", uuid.NewString())
 	if target != uuid.Nil {
 		m.Header.Set(api.HeaderTarget, target.String())
 	}
@@ -106,33 +117,6 @@ func (c *Client) request(name string, target uuid.UUID, body any, options []Opti
 	var err error
 	m.Data, err = json.Marshal(body)
 	return m, err
-}
-
-// attempt sends the command once.
-func (c *Client) attempt(ctx context.Context, request *nats.Msg) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptFor)
-	defer cancel()
-	m, err := c.nc.RequestMsgWithContext(ctx, request)
-	if err != nil && !passes(err) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errAgain, err)
-	}
-	if status(m) == http.StatusServiceUnavailable || status(m) == http.StatusTooManyRequests {
-		return m, fmt.Errorf("%w: %w", errAgain, problemOf(m))
-	}
-	return m, nil
-}
-
-// passes says whether an error of the connection may be gone at the next attempt.
-func passes(err error) bool {
-	for _, p := range []error{nats.ErrNoResponders, nats.ErrTimeout, context.DeadlineExceeded, nats.ErrDisconnected, nats.ErrConnectionReconnecting, nats.ErrReconnectBufExceeded} {
-		if errors.Is(err, p) {
-			return true
-		}
-	}
-	return false
 }
 
 func status(m *nats.Msg) int {

@@ -30,7 +30,7 @@ func (a *app) openServices(context.Context) (err error) {
 		},
 	}
 	if a.cfg.has(roleAPI) {
-		cfg.Commands = a.http
+		cfg.Requests = a.http
 	}
 	a.services, err = natsapi.Serve(cfg)
 	return err

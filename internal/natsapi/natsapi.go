@@ -1,7 +1,7 @@
-// Package natsapi answers the API's commands over NATS request-reply, so that
-// another service needs no address: cmd.<operation>, with the same JSON, errors,
-// access tokens and idempotency as over HTTP, since each request goes through the
-// HTTP handler itself. Copies share the requests. It also announces what runs in
+// Package natsapi answers the API's commands, and some of its queries, over NATS
+// request-reply, so that another service needs no address: cmd.<operation> and
+// query.<operation>, with the same JSON, errors, access tokens and idempotency as over
+// HTTP, since each request goes through the HTTP handler itself. Copies share the requests. It also announces what runs in
 // this process with the NATS micro framework.
 //
 // cmd wires it. It imports api and nats.go.
@@ -21,7 +21,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 )
 
-// Config of a Server. All of it is required, but Commands where the copy answers none.
+// Config of a Server. All of it is required, but Requests where the copy answers none.
 type Config struct {
 	Conn    *nats.Conn
 	Version string // semantic
@@ -30,20 +30,23 @@ type Config struct {
 	Metadata map[string]string
 	// Health answers for the process; it must keep to its context.
 	Health func(context.Context) []api.Check
-	// Commands is the HTTP handler that commands go through; nil: none are answered.
-	Commands http.Handler
+	// Requests is the HTTP handler that commands and queries go through; nil: none are
+	// answered.
+	Requests http.Handler
 	Logger   *slog.Logger
 }
 
-// InFlight is how many commands a copy answers at once; more wait in the broker's
-// client until there is room.
-const InFlight = 256
+// How many commands, and how many queries of one name, a copy answers at once; more
+// wait in the broker's client until there is room. Queries may wait for long.
+const (
+	CommandsInFlight = 256
+	QueriesInFlight  = 1024
+)
 
 // Server is the services of this process until it is closed.
 type Server struct {
 	cfg      Config
 	services []micro.Service
-	room     chan struct{}
 	wg       sync.WaitGroup
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -54,7 +57,7 @@ func ServiceName(role string) string { return "admitone-" + role }
 
 // Serve registers each role as a service. Close it.
 func Serve(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, room: make(chan struct{}, InFlight)}
+	s := &Server{cfg: cfg}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for i, role := range cfg.Roles {
 		if err := s.register(role, i == 0); err != nil {
@@ -65,7 +68,7 @@ func Serve(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// register adds a role; the first one also answers the commands.
+// register adds a role; the first one also answers requests.
 func (s *Server) register(role string, first bool) error {
 	service, err := micro.AddService(s.cfg.Conn, micro.Config{
 		Name: ServiceName(role), Version: s.cfg.Version, Description: "AdmitOne in the role " + role, Metadata: s.cfg.Metadata,
@@ -79,19 +82,38 @@ func (s *Server) register(role string, first bool) error {
 	s.services = append(s.services, service)
 	err = service.AddEndpoint("health", micro.HandlerFunc(s.health),
 		micro.WithEndpointSubject("health."+service.Info().ID), micro.WithEndpointQueueGroupDisabled())
-	if err != nil || !first || s.cfg.Commands == nil {
+	if err != nil || !first || s.cfg.Requests == nil {
 		return err
 	}
-	list, err := api.Commands()
+	list, err := inquiries()
 	if err != nil {
 		return err
 	}
-	for _, c := range list {
-		if err := service.AddEndpoint(endpointName(c.Name), s.command(c), micro.WithEndpointSubject(api.CommandSubject+c.Name)); err != nil {
+	for _, q := range list {
+		if err := service.AddEndpoint(q.endpointName(), s.serve(q), micro.WithEndpointSubject(q.subject)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func inquiries() (list []inquiry, err error) {
+	commands, err := api.Commands()
+	if err != nil {
+		return nil, err
+	}
+	queries, err := api.Queries()
+	if err != nil {
+		return nil, err
+	}
+	room := make(chan struct{}, CommandsInFlight)
+	for _, c := range commands {
+		list = append(list, inquiry{Operation: c, subject: api.CommandSubject + c.Name, room: room})
+	}
+	for _, q := range queries {
+		list = append(list, inquiry{Operation: q, subject: api.QuerySubject + q.Name, query: true, room: make(chan struct{}, QueriesInFlight)})
+	}
+	return list, nil
 }
 
 // How long a closing server waits for what is on its way to it.
