@@ -34,7 +34,7 @@ var rooms = []room{
 	{path: "api", may: nil},
 	{path: "commands/httpapi", may: []string{"commands", "eventstore", "eventstore/sealed", "domain/...", "api"}},
 	{path: "processes/market", may: []string{"processes", "eventstore", "commands", "domain/...", "api"}},
-	{path: "processes/bot", may: []string{"processes", "eventstore", "commands", "domain/...", "api"}},
+	{path: "processes/bot", may: []string{"processes", "eventstore", "eventstore/sealed", "commands", "domain/...", "api"}},
 	{path: "projections/market", may: []string{"projections", "eventstore", "readstore", "domain/..."}},
 	{path: "readapi/...", may: []string{"readstore", "domain/...", "api"}},
 	{path: "web", may: []string{"commands", "commands/httpapi", "readapi/...", "domain/...", "api"}},

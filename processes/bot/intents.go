@@ -1,0 +1,157 @@
+package bot
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// intent is what a user wants.
+type intent string
+
+const (
+	wantsPerson   intent = "a person"
+	wantsBeyond   intent = "what only a person can do"
+	wantsReason   intent = "why an order was refused"
+	wantsKept     intent = "an order kept"
+	wantsExpiry   intent = "when an order expires"
+	wantsCancel   intent = "an order cancelled"
+	wantsOffers   intent = "what is for sale"
+	wantsStatus   intent = "where an order is"
+	wantsHelp     intent = "what the Bot can do"
+	saysThanks    intent = "thanks"
+	saysHello     intent = "hello"
+	notUnderstood intent = "?"
+)
+
+// rule finds an intent in a text of lower-case words.
+type rule struct {
+	intent intent
+	says   *regexp.Regexp
+}
+
+func when(i intent, patterns ...string) rule {
+	return rule{i, regexp.MustCompile(`\b(?:` + strings.Join(patterns, "|") + `)`)}
+}
+
+// Parts of the patterns below.
+const (
+	person  = `(?:person|human|agent|representative|operator|staff|employee|manager|supervisor|advisor|colleague|someone (?:real|who|from))\b`
+	thing   = `(?:orders?|tickets?|purchase|booking|reservation|it|that|this)\b`
+	refused = `(?:refus|reject|declin|den(?:y|ied)\b|turned down|not accepted|unsuccessful)`
+	ended   = `(?:` + refused + `|cancel|fail|expire|(?:not|n't) (?:\w+ ){0,3}(?:go through|work|get|happen|accept)|gone)`
+)
+
+// rules are tried in this order: what needs a person first, what undoes something
+// before what does it, and what is only polite last.
+var rules = []rule{
+	when(wantsHelp, `are you (?:a |an )?(?:real )?(?:bot|robot|human|person|machine|ai)\b`),
+	when(wantsPerson,
+		`(?:talk|speak|chat|write|connect|transfer|pass|put|get|hand|escalate|reach|contact|want|need|give|is there|ask|call|see) .*`+person,
+		`(?:talk|speak|chat|connect|transfer|escalate|reach|contact)\b.* (?:someone|somebody|people|support|team)\b`,
+		`(?:real|actual|live) `+person, `(?:no|not|\w+n't|stop) .*(?:bot|bots|robot|machine|computer)\b`,
+		`(?:human|agent|operator|representative)(?: please)?$`, `customer (?:service|support)\b`, `support team\b`),
+	when(wantsBeyond,
+		`refund`, `money back\b`, `charged (?:me )?(?:twice|double|again|too)`, `double charge`, `chargeback`, `fraud`, `scam`, `stolen\b`,
+		`hack`, `complain`, `lawyer`, `invoice`, `receipt`, `password`, `e-?mail address\b`, `(?:delete|close|change|update) my (?:account|name|address|data|e-?mail)`),
+	when(wantsCancel, `(?:why|how come) (?:can't|cannot|can not|can i not|won't) .*cancel\b`),
+	when(wantsReason,
+		`(?:why|how come|reason|explain|what happened|what went wrong|for what)\b.*`+ended, ended+`.*\b(?:why|how come|reason|explain)\b`,
+		`what (?:happened|went wrong) (?:to|with)\b.*`+thing, `(?:was|were|got|been|is) (?:just )?`+refused),
+	when(wantsStatus,
+		`(?:is|was|has|did|have|were) .*`+thing+` .*(?:been )?(?:cancell?ed|expired)\b`),
+	when(wantsKept,
+		`(?:do not|don't|dont|never|not) (?:\w+ ){0,2}cancel`, `(?:keep|leave) (?:my |the |this )?(?:order|ticket)\b`),
+	when(wantsExpiry,
+		`expir`, `deadline\b`, `runs? out\b`, `time ?out\b`, `valid (?:until|till|for)\b`, `(?:time|long) (?:do|have|is|will|can|did) .*`,
+		`(?:how much|any) time\b`, `time (?:is )?(?:left|remain)`, `(?:when|by when|until when|till when|what time) .*(?:pay|paid|reserved|hold|held|order)`, `(?:until|till|by) when\b`),
+	when(wantsCancel,
+		`cancel(?:l?ing|lation)?\b`, `call (?:it|this|my order|the order) off\b`, `changed? my mind\b`, `no longer (?:want|need)`,
+		`(?:do not|don't|dont) (?:want|need) .*(?:any ?more|any longer)`, `(?:do not|don't|dont) (?:want|need) (?:my |the |this |that )?(?:order|ticket)\b`,
+		`(?:undo|drop|stop|void|revoke|annul|get rid of|take back) (?:my |the |this )?(?:order|purchase|booking|reservation)`),
+	when(wantsOffers,
+		`(?:for|on) sale\b`, `on offer\b`, `cheap`, `(?:any|some|which|what|show|find|list|looking for|need|have|buy|got|other|more) .*(?:tickets?|seats?)\b.*(?:available|left|under|below|up to|less|for|buy|get|have)`,
+		`(?:available|any|show me|find me|looking for|sell|selling|list) (?:\w+ )?(?:tickets?|seats?)\b`, `what (?:can|could) i (?:buy|get|afford)`, `tickets? (?:are )?available\b`,
+		`(?:under|below|less than|cheaper than|up to|at most|no more than|max|maximum|within|budget) .*\d`, `(?:buy|have|got|anything|something|what) .*(?:€|\$|£)? ?\d+ ?(?:€|\$|£|euros?|dollars?|pounds?|eur|usd|gbp|chf)`),
+	when(wantsStatus,
+		`where(?:'s|s| is| are| did| has)?\b.*`+thing, `status\b`, `track`, `what(?:'s|s| is) (?:happening|going on|up|new) (?:with|to)\b`, `(?:how is|how's|how are) .*`+thing,
+		`(?:any )?(?:news|update|progress)\b.*`, `(?:is|has|did|was|have|do) (?:i |you )?.*`+thing+`.*(?:go|gone|went|through|confirmed|placed|paid|complete|completed|reserved|ready|done|received|mine|got|arrive|arrived|ok|okay|fine)\b`,
+		`(?:see|show|check|look (?:at|up|into)|find|list|about) (?:me )?(?:my|the) (?:last |latest |newest )?(?:orders?|purchases?|bookings?)\b`, `(?:have|did) (?:i|you) (?:get|got|received?) .*`+thing, `my orders?$`, `i ordered\b`, `(?:haven't|have not|not yet|still waiting|still no)\b.*`),
+	when(saysThanks, `(?:thanks?|thank you|cheers)\b.* help`, `that helped\b`, `^(?:ok|okay|all ?right|got it|i see|fine|cool|nice)$`),
+	when(wantsHelp,
+		`help`, `what (?:can|do) you (?:do|know)\b`, `how (?:does this|do you) work\b`, `who are you\b`, `menu\b`, `options\b`),
+	when(saysThanks,
+		`thanks?\b`, `thank you\b`, `thx\b`, `ty\b`, `cheers\b`, `appreciate`, `great\b`, `perfect\b`, `awesome\b`, `wonderful\b`, `excellent\b`, `good ?bye\b`, `bye\b`, `have a (?:nice|good|great)`),
+	when(saysHello,
+		`hi\b`, `hello\b`, `hey\b`, `hiya\b`, `howdy\b`, `greetings\b`, `good (?:morning|afternoon|evening|day)\b`, `yo\b`, `is anybody there\b`, `anyone there\b`),
+}
+
+// intentOf reads what a user wants from words.
+func intentOf(text string) intent {
+	for _, r := range rules {
+		if r.says.MatchString(text) {
+			return r.intent
+		}
+	}
+	return notUnderstood
+}
+
+var (
+	orderID = regexp.MustCompile(`[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`)
+	notWord = regexp.MustCompile(`[^\p{L}\p{N}'€$£¥.,-]+`)
+)
+
+// named is the first order id in a text; the zero UUID where there is none.
+func named(text string) uuid.UUID {
+	id, _ := uuid.Parse(orderID.FindString(text))
+	return id
+}
+
+// words is a text in lower case without ids, punctuation and white space that mean
+// nothing here.
+func words(text string) string {
+	text = strings.ReplaceAll(strings.ToLower(orderID.ReplaceAllString(text, " ")), "’", "'")
+	fields := strings.Fields(notWord.ReplaceAllString(text, " "))
+	kept := fields[:0]
+	for _, f := range fields {
+		if f = strings.Trim(f, "'.,-"); f != "" {
+			kept = append(kept, f)
+		}
+	}
+	return strings.Join(kept, " ")
+}
+
+// decision is what a user says to a proposal.
+type decision int
+
+const (
+	unclear decision = iota
+	yes
+	no
+)
+
+var (
+	affirms = regexp.MustCompile(`\b(?:yes|yeah|yep|yup|sure|ok|okay|absolutely|definitely|certainly|please do|do it|do that|go ahead|correct|confirm|confirmed|of course|agree|agreed|cancel it|cancel the order|cancel my order|that's right)\b`)
+	// assents are all the words that a yes may have: anything else may take it back.
+	assents = regexp.MustCompile(`^(?:(?:yes|yeah|yep|yup|sure|ok|okay|absolutely|definitely|certainly|please|do it|do that|do so|do|go ahead|` +
+		`correct|confirm|confirmed|of course|i agree|agreed|(?:i want to |i would like to |i'd like to |you can |you may |let's )?cancel(?: it| that| order| the order| my order| this order)?|` +
+		`i'm|i am|that's right|then|now|and|so|thanks|thank you|for me|very much|fine|good|just|it|this)(?: |$))+$`)
+	negated = regexp.MustCompile(`\b(?:don't|dont|do not|never|not|won't|shouldn't)\b(?: \w+){0,2}? (?:cancel it|do it|do that|cancel)\b`)
+	denies  = regexp.MustCompile(`^(?:please )?(?:no|nope|nah|never|don't|dont|do not|not|keep|leave|rather not|stop|i'd rather not|i changed my mind|forget it)\b`)
+)
+
+// decisionOf reads a yes or a no. A yes must be nothing but one, since an order is
+// cancelled on it; question tells that there is a question mark.
+func decisionOf(text string, question bool) decision {
+	text = negated.ReplaceAllString(text, "no")
+	switch agrees := affirms.MatchString(text); {
+	case question:
+		return unclear
+	case agrees && assents.MatchString(text):
+		return yes
+	case !agrees && denies.MatchString(text):
+		return no
+	}
+	return unclear
+}

@@ -1,0 +1,181 @@
+package bot
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/admitone/admitone/domain"
+	"github.com/admitone/admitone/domain/conversation"
+	"github.com/admitone/admitone/domain/order"
+	"github.com/admitone/admitone/domain/ticket"
+	"github.com/google/uuid"
+)
+
+func say(format string, parts ...any) Answer { return Answer{Text: fmt.Sprintf(format, parts...)} }
+
+// propose asks whether to cancel an order.
+func propose(before string, id uuid.UUID) Answer {
+	a := say("%s Shall I cancel order %s? Please answer yes or no.", before, id)
+	a.Text = strings.TrimSpace(a.Text)
+	a.Proposes = conversation.Proposal{Action: conversation.ActionCancelOrder, OrderID: id}
+	return a
+}
+
+// aboutOrder answers what is asked about one order.
+func (r reading) aboutOrder(q Question) Answer {
+	o := chosen(q, map[intent]func(order.Status) bool{
+		wantsStatus: anyOrder, wantsReason: refusedOrGone, wantsExpiry: notEnded, wantsCancel: notEnded,
+	}[r.intent])
+	switch {
+	case o == nil && r.order != uuid.Nil:
+		return say("I find no order %s among yours.", r.order)
+	case o == nil:
+		return say("I find no order of yours.")
+	}
+	switch r.intent {
+	case wantsReason:
+		return o.why(r.At)
+	case wantsExpiry:
+		return o.expiry(r.At)
+	case wantsCancel:
+		return o.cancel(r.At)
+	}
+	return say("%s", o.status(r.At))
+}
+
+func notEnded(s order.Status) bool { return !s.Ended() }
+
+func refusedOrGone(s order.Status) bool { return s.Ended() && s != order.StatusCompleted }
+
+// label names an order in a sentence.
+func (o *Order) label() string { return fmt.Sprintf("Your order for %s (%s)", title(o.Title), o.ID) }
+
+// status says where an order is.
+func (o *Order) status(now time.Time) string {
+	switch o.Status {
+	case order.StatusPlaced:
+		return o.label() + " is placed; its ticket is being reserved for you."
+	case order.StatusAwaitingPayment:
+		return fmt.Sprintf("%s has its ticket reserved and waits for your payment of %s, %s.", o.label(), amount(o.Price), o.deadline(now))
+	case order.StatusCompleted:
+		return o.label() + " is paid, and the ticket is yours."
+	case order.StatusRejected:
+		return fmt.Sprintf("%s was refused: %s.", o.label(), reason(o.Reason))
+	case order.StatusCancelled:
+		return o.label() + " is cancelled."
+	case order.StatusExpired:
+		return fmt.Sprintf("%s expired: it was not paid by %s.", o.label(), moment(o.ExpiresAt))
+	}
+	return o.label() + " is " + string(o.Status) + "."
+}
+
+func (o *Order) deadline(now time.Time) string {
+	if left := o.ExpiresAt.Sub(now); left > 0 {
+		return fmt.Sprintf("until %s (%s from now)", moment(o.ExpiresAt), span(left))
+	}
+	return "and its time was up at " + moment(o.ExpiresAt)
+}
+
+// why says why an order did not get its ticket.
+func (o *Order) why(now time.Time) Answer {
+	if o.Status == order.StatusCancelled {
+		return say("%s was not refused: it was cancelled by you, or by us because you asked for it.", o.label())
+	}
+	if !refusedOrGone(o.Status) {
+		return say("It was not refused. %s", o.status(now))
+	}
+	return say("%s", o.status(now))
+}
+
+// expiry says when an order that is not paid ends.
+func (o *Order) expiry(now time.Time) Answer {
+	if o.Status.Ended() {
+		return say("It does not expire any more. %s", o.status(now))
+	}
+	return say("%s has to be paid in time: %s. Otherwise it expires by itself.", o.label(), o.deadline(now))
+}
+
+// cancel asks for a yes first, where there is something to cancel.
+func (o *Order) cancel(now time.Time) Answer {
+	if !o.Status.Ended() {
+		return propose(o.status(now), o.ID)
+	}
+	return say("I cannot cancel that any more. %s", o.status(now))
+}
+
+// offers lists what is for sale.
+func offers(most domain.Money, found Offers) Answer {
+	which := "for sale"
+	if most.Amount > 0 {
+		which = "for sale up to " + amount(most)
+	}
+	switch none := len(found.Tickets) == 0; {
+	case none && found.More:
+		return say("Among the newest tickets I find none %s.", which)
+	case none:
+		return say("I find no tickets %s right now.", which)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "These tickets are %s:", which)
+	for _, t := range found.Tickets {
+		fmt.Fprintf(&text, "\n- %s, %s (%s)", title(t.Title), amount(t.Price), t.ID)
+	}
+	if found.More {
+		text.WriteString("\nThere are more of them.")
+	}
+	return Answer{Text: text.String()}
+}
+
+// reasons are the codes that an order is rejected with, in plain words.
+var reasons = map[string]string{
+	ticket.ErrNotAvailable.Code: "somebody else was faster, or the seller has taken the ticket back",
+	ticket.ErrPriceChanged.Code: "the seller changed the price at the same moment, so you would have paid another one than you saw",
+	ticket.ErrNotFound.Code:     "there is no such ticket",
+}
+
+func reason(code string) string {
+	if words := reasons[code]; words != "" {
+		return words
+	}
+	return "the ticket could not be reserved for you"
+}
+
+// detail is what a rule says to the one whom it refuses.
+func detail(err error) string {
+	var refusal *domain.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Detail
+	}
+	return "it is not possible now"
+}
+
+// title quotes what a seller wrote, without what could pass for more than a title.
+func title(text string) string {
+	return `"` + strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return -1
+	}, text)) + `"`
+}
+
+func moment(t time.Time) string { return t.UTC().Format("15:04 UTC on 2 January 2006") }
+
+// span is how long, in words, rounded down.
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}} {
+		switch n := int(d / unit.of); {
+		case n == 1:
+			return "1 " + unit.name
+		case n > 1:
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return "less than a minute"
+}
