@@ -24,8 +24,10 @@ import (
 	"github.com/admitone/admitone/internal/httpx"
 	"github.com/admitone/admitone/internal/keys"
 	"github.com/admitone/admitone/internal/natsapi"
+	"github.com/admitone/admitone/processes/bot"
 	"github.com/admitone/admitone/projections"
 	"github.com/admitone/admitone/projections/market"
+	"github.com/admitone/admitone/readapi"
 	"github.com/admitone/admitone/readstore"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/sdk/trace"
@@ -57,7 +59,11 @@ type app struct {
 	conversations *eventstore.Stream
 	sealing       *sealed.Keys
 	work          workforce
-	decisions     *subscription.Watch
+	decisions     *subscription.Watch // of ORDERS
+	messages      *subscription.Watch // of CONVERSATIONS
+	ticketQueries *readapi.TicketQueries
+	orderQueries  *readapi.OrderQueries
+	updates       *readapi.ConversationUpdates
 	metrics       *prometheus.Registry
 	listener      net.Listener
 	http          http.Handler
@@ -66,8 +72,9 @@ type app struct {
 	traces        *trace.TracerProvider // nil: none
 	observed      *appendMetrics
 
-	ticketHandler *commands.Handler[ticket.State, ticket.Command]
-	orderHandler  *commands.Handler[order.State, order.Command]
+	ticketHandler       *commands.Handler[ticket.State, ticket.Command]
+	conversationHandler *bot.Conversations
+	orderHandler        *commands.Handler[order.State, order.Command]
 }
 
 // run serves until ctx ends or something fails for good.
@@ -101,6 +108,7 @@ func (a *app) answer(ctx context.Context) error {
 	var services sync.WaitGroup
 	services.Go(func() {
 		<-ctx.Done()
+		a.updates.EndWaits()
 		a.services.Close(requestGrace)
 	})
 	err := httpx.Serve(ctx, a.listener, a.http, a.log, requestGrace)
@@ -115,13 +123,14 @@ func (a *app) background(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { return a.sealing.Run(ctx) })
 	if a.cfg.has(roleAPI) {
 		group.Go(func() error { return a.decisions.Run(ctx) })
+		group.Go(func() error { return a.messages.Run(ctx) })
 	}
 	group.Go(func() error { return a.keepRecord(ctx) })
 }
 
 func (a *app) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openKeys, a.openProjections, a.openCommands, a.openProcesses, a.openHTTP, a.openControl, a.openServices,
+		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openKeys, a.openProjections, a.openCommands, a.openQueries, a.openProcesses, a.openBot, a.openHTTP, a.openControl, a.openServices,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -160,7 +169,13 @@ func (a *app) openProjections(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.project(ctx, roleProjector, list)
+	if err := a.project(ctx, roleProjector, list); err != nil {
+		return err
+	}
+	if list, err = market.Auditor(); err != nil {
+		return err
+	}
+	return a.project(ctx, roleAuditor, list)
 }
 
 // project prepares what a role projects.
@@ -184,7 +199,10 @@ func (a *app) openCommands(ctx context.Context) error {
 	if a.ticketHandler, err = commands.New(a.tickets, snapshots, httpapi.TicketDecider(), commands.Config{Logger: a.log}); err != nil {
 		return err
 	}
-	a.orderHandler, err = commands.New(a.orders, snapshots, httpapi.OrderDecider(), commands.Config{Logger: a.log})
+	if a.orderHandler, err = commands.New(a.orders, snapshots, httpapi.OrderDecider(), commands.Config{Logger: a.log}); err != nil {
+		return err
+	}
+	a.conversationHandler, err = commands.New(a.conversations, snapshots, httpapi.ConversationDecider(a.sealing), commands.Config{Logger: a.log})
 	return err
 }
 
@@ -241,6 +259,9 @@ func (a *app) closeHandlers() {
 	}
 	if a.orderHandler != nil {
 		err = errors.Join(err, a.orderHandler.Close(ctx))
+	}
+	if a.conversationHandler != nil {
+		err = errors.Join(err, a.conversationHandler.Close(ctx))
 	}
 	if err != nil {
 		a.log.Warn("snapshots were not all kept", "cause", err)

@@ -45,24 +45,42 @@ func (a *app) openHTTP(context.Context) error {
 	return writeFile(a.path("http.url"), "http://"+a.listener.Addr().String()+"\n")
 }
 
+// openQueries prepares the queries that the endpoints and the Bot share.
+func (a *app) openQueries(context.Context) error {
+	readers, err := a.readers("tickets", "orders")
+	if err != nil {
+		return err
+	}
+	if a.ticketQueries, err = readapi.NewTicketQueries(a.store, readers["tickets"], a.keys.Cursor()); err != nil {
+		return err
+	}
+	a.orderQueries, err = readapi.NewOrderQueries(a.store, readers["orders"], a.keys.Cursor())
+	return err
+}
+
 func (a *app) endpoints() (*endpoints, error) {
-	readers, err := a.readers("tickets", "orders_tickets", "orders")
+	readers, err := a.readers("orders_tickets", "conversations", "messages")
 	if err != nil {
 		return nil, err
 	}
-	a.decisions = subscription.NewWatch(a.orders, a.log)
+	a.decisions, a.messages = subscription.NewWatch(a.orders, a.log), subscription.NewWatch(a.conversations, a.log)
 	e := &endpoints{
-		TicketCommands: httpapi.NewTicketCommands(a.ticketHandler),
+		TicketCommands: httpapi.NewTicketCommands(a.ticketHandler), TicketQueries: a.ticketQueries,
 		OrderCommands: httpapi.NewOrderCommands(a.orderHandler, readapi.NewOffers(a.store, readers["orders_tickets"]),
-			a.decisions, a.cfg.OrderExpiry),
-		AdminEndpoints: readapi.NewAdminEndpoints(&admin{workforce: &a.work, streams: a.allStreams()}),
+			a.decisions, a.cfg.OrderExpiry), OrderQueries: a.orderQueries,
+		ConversationCommands: httpapi.NewConversationCommands(a.conversationHandler, a.sealing),
+		AdminEndpoints:       readapi.NewAdminEndpoints(&admin{workforce: &a.work, streams: a.allStreams()}),
 	}
-	if e.TicketQueries, err = readapi.NewTicketQueries(a.store, readers["tickets"], a.keys.Cursor()); err != nil {
+	texts := openTexts{keys: a.sealing, log: a.log}
+	e.ConversationQueries, err = readapi.NewConversationQueries(a.store, readers["conversations"], readers["messages"], texts, a.keys.Cursor())
+	if err != nil {
 		return nil, err
 	}
-	if e.OrderQueries, err = readapi.NewOrderQueries(a.store, readers["orders"], a.keys.Cursor()); err != nil {
+	a.updates, err = readapi.NewConversationUpdates(conversationLog{a.messages, a.conversations, a.conversationHandler}, texts, a.keys.Cursor())
+	if err != nil {
 		return nil, err
 	}
+	e.ConversationUpdates = a.updates
 	events, err := eventCatalogue()
 	if err != nil {
 		return nil, err

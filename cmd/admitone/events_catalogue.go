@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,8 @@ import (
 	"github.com/admitone/admitone/domain/ticket"
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/internal/catalogue"
+	engine "github.com/admitone/admitone/processes"
+	"github.com/admitone/admitone/processes/bot"
 	processes "github.com/admitone/admitone/processes/market"
 	projections "github.com/admitone/admitone/projections/market"
 	"github.com/spf13/cobra"
@@ -49,17 +52,28 @@ func senders() (map[string][]string, error) {
 	for _, r := range requests {
 		senders[r.Name] = append(senders[r.Name], r.Method+" "+r.Path)
 	}
-	all, err := processes.All()
+	all, err := allProcesses()
 	if err != nil {
 		return nil, err
 	}
 	sends := processes.Sends()
+	maps.Copy(sends, bot.Sends())
 	for _, p := range all {
 		for _, operation := range sends[p.Name()] {
 			senders[operation] = append(senders[operation], "process "+p.Name())
 		}
 	}
 	return senders, nil
+}
+
+// allProcesses is those of all roles.
+func allProcesses() ([]*engine.Process, error) {
+	all, err := processes.All()
+	if err != nil {
+		return nil, err
+	}
+	answering, err := bot.Define(bot.English{})
+	return append(all, answering), err
 }
 
 func writers[E eventstore.Payload](written map[string][]E, senders map[string][]string) (list []catalogue.Writer) {
@@ -74,10 +88,14 @@ func readers() (list []catalogue.Reader, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range folds {
+	kept, err := projections.Auditor()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range append(folds, kept...) {
 		list = append(list, catalogue.Reader{Name: "projection " + p.Name(), Stream: p.Stream(), Reads: p.Folds})
 	}
-	reactions, err := processes.All()
+	reactions, err := allProcesses()
 	for _, p := range reactions {
 		list = append(list, catalogue.Reader{Name: "process " + p.Name(), Stream: p.Stream(), Reads: func(e eventstore.Payload) bool {
 			return p.Reacts(e.EventType())

@@ -6,6 +6,7 @@ func Written() map[string][]Event {
 	return map[string][]Event{
 		"conversation.open":      {Opened{}, MessageSent{}},
 		"conversation.send":      {MessageSent{}},
+		"conversation.reply":     {MessageSent{}},
 		"conversation.hand_over": {HandedOver{}},
 		"conversation.take":      {Taken{}},
 		"conversation.close":     {Closed{}},

@@ -12,10 +12,11 @@ import (
 // down for it; and all of that is appended somewhere.
 func TestCommandsAppendWhatIsWrittenDown(t *testing.T) {
 	t.Parallel()
-	account := uuid.New()
+	account, message := uuid.New(), uuid.New()
 	commands := map[string]conversation.Command{
-		"conversation.open":      conversation.Open{AccountID: account, Topic: conversation.TopicOther, MessageID: uuid.New(), Text: "x"},
+		"conversation.open":      conversation.Open{AccountID: account, Topic: conversation.TopicOther, MessageID: message, Text: "x"},
 		"conversation.send":      conversation.Send{MessageID: uuid.New(), Author: conversation.AuthorUser, AuthorID: account, Text: "x"},
+		"conversation.reply":     conversation.Send{MessageID: uuid.New(), Author: conversation.AuthorBot, InReplyTo: message, Text: "x"},
 		"conversation.hand_over": conversation.HandOver{Reason: "x"},
 		"conversation.take":      conversation.Take{AgentID: uuid.New()},
 		"conversation.close":     conversation.Close{By: account, Role: conversation.RoleUser},
