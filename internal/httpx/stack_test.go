@@ -50,6 +50,9 @@ type stack struct {
 	orders    *commands.Handler[order.State, order.Command]
 	watch     *subscription.Watch
 	expiry    time.Duration
+
+	nc    *nats.Conn
+	talks *readapi.ConversationQueries // filled by support
 }
 
 type options struct {
@@ -76,6 +79,7 @@ func setup(t testing.TB, change ...func(*options)) *stack {
 	s.rows = newRows(t, store)
 	s.offers, s.purchases = newOffers(t, store), newPurchases(t, store)
 	nc := natstest.Conn(t, natstest.Server(t))
+	s.nc, s.talks = nc, &readapi.ConversationQueries{}
 	if s.handler == nil {
 		s.handler = newHandler(t, nc)
 	}
@@ -91,7 +95,8 @@ func setup(t testing.TB, change ...func(*options)) *stack {
 	handler, err := httpx.New(endpoints{
 		TicketCommands: httpapi.NewTicketCommands(s.handler), TicketQueries: queries,
 		OrderCommands: s.orderCommands(nc, o), OrderQueries: orderQueries,
-		AdminEndpoints: readapi.NewAdminEndpoints(s.admin), Operations: operations,
+		ConversationQueries: s.talks,
+		AdminEndpoints:      readapi.NewAdminEndpoints(s.admin), Operations: operations,
 	}, o.httpx)
 	require.NoError(t, err)
 	server := httptest.NewServer(handler)
