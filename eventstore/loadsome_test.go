@@ -79,7 +79,7 @@ func TestLoadSomeReadsAsLoadDoes(t *testing.T) {
 		require.NoError(t, err)
 		for _, limit := range []int{1, 2, 5, 11, 100} {
 			all, _ := loadAll(t, s, id, limit)
-			require.Equal(t, len(whole.Events), len(all.Events), "%v by %d", log, limit)
+			require.Len(t, all.Events, len(whole.Events), "%v by %d", log, limit)
 			for i := range whole.Events {
 				require.Equal(t, whole.Events[i], all.Events[i], "%v by %d", log, limit)
 			}
