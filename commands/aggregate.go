@@ -3,7 +3,7 @@ package commands
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/admitone/admitone/eventstore"
@@ -20,20 +20,12 @@ type aggregate[S any] struct {
 	time     time.Time // of the newest event, the latest of all
 	created  time.Time // of version 1
 	updated  time.Time // of version
-	handled  map[uuid.UUID]handled
+	handled  ledger
 	// open is the command whose events may still follow; they carry its cause.
 	open  uuid.UUID
 	cause string
 
 	saved uint64 // the version of the newest snapshot, written or on its way
-}
-
-// handled is what is remembered of a command: enough to know a repeat and to
-// answer it with the state after the command's last event.
-type handled struct {
-	Hash  string `json:"hash"`
-	First uint64 `json:"first"`
-	Last  uint64 `json:"last"`
 }
 
 // admit folds the next event, and remembers its command.
@@ -61,15 +53,13 @@ func (a *aggregate[S]) remember(e eventstore.Event) {
 	case e.CommandID != "":
 		a.open, a.cause = uuid.Nil, e.CausationID
 		id, err := uuid.Parse(e.CommandID)
-		if _, known := a.handled[id]; err != nil || known {
+		if _, known := a.handled.find(id); err != nil || known {
 			return // of another writer; what was remembered first counts
 		}
 		a.open = id
-		a.handled[id] = handled{Hash: e.CommandHash, First: e.Version, Last: e.Version}
+		a.handled.add(record{id: id, hash: hashOf(e.CommandHash), first: e.Version, last: e.Version})
 	case a.open != uuid.Nil && e.CausationID == a.cause:
-		h := a.handled[a.open]
-		h.Last = e.Version
-		a.handled[a.open] = h
+		a.handled.extend(a.open, e.Version)
 	default:
 		a.open = uuid.Nil
 	}
@@ -82,33 +72,44 @@ func (a *aggregate[S]) result() Result[S] {
 // snapshotState is the JSON of a snapshot. A field that is added must be right
 // when it is absent, since the snapshots of older programs stay in use.
 type snapshotState[S any] struct {
-	State   S                     `json:"state"`
-	Last    uuid.UUID             `json:"last"`
-	Time    time.Time             `json:"time"`
-	Created time.Time             `json:"created"`
-	Updated time.Time             `json:"updated"`
-	Handled map[uuid.UUID]handled `json:"handled"`
-	Open    uuid.UUID             `json:"open,omitzero"`
-	Cause   string                `json:"cause,omitempty"`
+	State   S          `json:"state"`
+	Last    uuid.UUID  `json:"last"`
+	Time    time.Time  `json:"time"`
+	Created time.Time  `json:"created"`
+	Updated time.Time  `json:"updated"`
+	Handled keptLedger `json:"handled"`
+	Open    uuid.UUID  `json:"open,omitzero"`
+	Cause   string     `json:"cause,omitempty"`
+}
+
+// frozen is an aggregate to be kept: the snapshot, and the pages that must be stored
+// before it.
+type frozen struct {
+	snapshot eventstore.Snapshot
+	pages    []*page
 }
 
 // freeze returns a function that encodes the aggregate as it is now. The
 // function may run later and beside other commands: states are never changed in place.
-func (a *aggregate[S]) freeze() func() (eventstore.Snapshot, error) {
-	snap := eventstore.Snapshot{Version: a.version, Sequence: a.sequence}
-	content := snapshotState[S]{
-		State: a.state, Last: a.last, Time: a.time, Created: a.created, Updated: a.updated,
-		Handled: maps.Clone(a.handled), Open: a.open, Cause: a.cause,
+func (a *aggregate[S]) freeze() func() (frozen, error) {
+	f := frozen{
+		snapshot: eventstore.Snapshot{Version: a.version, Sequence: a.sequence},
+		pages:    slices.Clip(a.handled.pages),
 	}
-	return func() (eventstore.Snapshot, error) {
+	content := snapshotState[S]{
+		State: a.state, Last: a.last, Time: a.time, Created: a.created, Updated: a.updated, Open: a.open, Cause: a.cause,
+	}
+	recent := slices.Clone(a.handled.recent)
+	return func() (frozen, error) {
 		var err error
-		snap.State, err = json.Marshal(content)
-		return snap, err
+		content.Handled = keep(f.pages, recent)
+		f.snapshot.State, err = json.Marshal(content)
+		return f, err
 	}
 }
 
-// thaw is the aggregate of a snapshot.
-func thaw[S any](snap *eventstore.Snapshot) (*aggregate[S], error) {
+// thaw is the aggregate of a snapshot; load gives its pages.
+func thaw[S any](snap *eventstore.Snapshot, load func(digests [][]byte) ([]*page, error)) (*aggregate[S], error) {
 	var content snapshotState[S]
 	if err := json.Unmarshal(snap.State, &content); err != nil {
 		return nil, fmt.Errorf("commands: snapshot of version %d: %w", snap.Version, err)
@@ -116,12 +117,17 @@ func thaw[S any](snap *eventstore.Snapshot) (*aggregate[S], error) {
 	if snap.Version == 0 || snap.Sequence == 0 {
 		return nil, fmt.Errorf("commands: snapshot of version %d at sequence %d", snap.Version, snap.Sequence)
 	}
-	if content.Handled == nil {
-		content.Handled = map[uuid.UUID]handled{}
+	pages, err := load(content.Handled.Pages)
+	if err != nil {
+		return nil, err
+	}
+	remembered, err := content.Handled.restore(pages)
+	if err != nil {
+		return nil, fmt.Errorf("commands: snapshot of version %d: %w", snap.Version, err)
 	}
 	return &aggregate[S]{
 		state: content.State, version: snap.Version, last: content.Last, sequence: snap.Sequence, time: content.Time,
 		created: content.Created, updated: content.Updated,
-		handled: content.Handled, open: content.Open, cause: content.Cause, saved: snap.Version,
+		handled: remembered, open: content.Open, cause: content.Cause, saved: snap.Version,
 	}, nil
 }

@@ -11,7 +11,7 @@ import (
 // Config tunes a Handler; the zero value is usable.
 type Config struct {
 	CacheSize        int // aggregates kept in memory; default 100,000
-	SnapshotEvery    int // events between snapshots, more where an aggregate remembers thousands of commands; default 100, below 0: never
+	SnapshotEvery    int // events between snapshots; default 100, below 0: never
 	SnapshotRevision int // raise it when the state's JSON shape changes
 
 	Logger *slog.Logger     // default: silent

@@ -132,7 +132,7 @@ func (h *Handler[S, C]) attempt(ctx context.Context, e *entry[S], cmd Command[C]
 		}
 	}
 	a := e.agg
-	if done, ok := a.handled[cmd.ID]; ok {
+	if done, ok := a.handled.find(cmd.ID); ok {
 		return h.repeat(ctx, a, cmd, done)
 	}
 	if cmd.IfVersion != nil && *cmd.IfVersion != a.version {
@@ -217,13 +217,13 @@ func (h *Handler[S, C]) confirm(ctx context.Context, e *entry[S], id uuid.UUID, 
 }
 
 // repeat answers as the command's first handling did.
-func (h *Handler[S, C]) repeat(ctx context.Context, a *aggregate[S], cmd Command[C], done handled) (Result[S], error) {
-	if done.Hash != cmd.Hash {
+func (h *Handler[S, C]) repeat(ctx context.Context, a *aggregate[S], cmd Command[C], done record) (Result[S], error) {
+	if done.hash != hashOf(cmd.Hash) {
 		return Result[S]{}, fmt.Errorf("commands: %s of %s: %w", cmd.ID, cmd.Aggregate, ErrKeyReused)
 	}
 	res, err := a.result(), error(nil)
-	if done.Last != a.version {
-		res, err = h.stateAt(ctx, cmd.Aggregate, done.Last)
+	if done.last != a.version {
+		res, err = h.stateAt(ctx, cmd.Aggregate, done.last)
 	}
 	res.Repeated = true
 	return res, err

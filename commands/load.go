@@ -13,7 +13,7 @@ import (
 const pageEvents = 1000
 
 func (h *Handler[S, C]) initial() *aggregate[S] {
-	return &aggregate[S]{state: h.decider.Initial(), handled: map[uuid.UUID]handled{}}
+	return &aggregate[S]{state: h.decider.Initial()}
 }
 
 // load fills the entry: from the newest snapshot and what follows it, else from
@@ -78,11 +78,11 @@ func (h *Handler[S, C]) snapshot(ctx context.Context, id uuid.UUID) (*aggregate[
 	if h.snapshots == nil {
 		return nil, nil
 	}
-	snap, err := h.snapshots.store.Load(ctx, h.stream, id, h.cfg.SnapshotRevision)
+	snap, err := h.snapshots.snapshots.Load(ctx, h.stream, id, h.cfg.SnapshotRevision)
 	if snap == nil || err != nil {
 		return nil, err
 	}
-	return thaw[S](snap)
+	return thaw[S](snap, func(digests [][]byte) ([]*page, error) { return h.snapshots.load(ctx, id, digests) })
 }
 
 // readOn folds what the stream holds beyond a.

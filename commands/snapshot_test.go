@@ -110,14 +110,18 @@ func (g gated) MarshalJSON() ([]byte, error) {
 	return []byte("{}"), nil
 }
 
-// queued is a handler with 20 snapshots on their way, none of them saved yet.
-func queued(ctx context.Context, t *testing.T, s *eventstore.Stream, snapshots *eventstore.Snapshots, gate chan struct{}) (*commands.Handler[gated, any], []uuid.UUID) {
-	t.Helper()
-	h, err := commands.New(s, snapshots, commands.Decider[gated, any]{
+func gatedDecider(gate chan struct{}) commands.Decider[gated, any] {
+	return commands.Decider[gated, any]{
 		Initial: func() gated { return gated{gate} },
 		Decide:  func(_ gated, c any) ([]eventstore.Payload, error) { return decide(jar{}, c) },
 		Evolve:  func(g gated, _ eventstore.Payload) gated { return g },
-	}, commands.Config{SnapshotEvery: 1})
+	}
+}
+
+// queued is a handler with 20 snapshots on their way, none of them saved yet.
+func queued(ctx context.Context, t *testing.T, s *eventstore.Stream, snapshots *eventstore.Snapshots, gate chan struct{}) (*commands.Handler[gated, any], []uuid.UUID) {
+	t.Helper()
+	h, err := commands.New(s, snapshots, gatedDecider(gate), commands.Config{SnapshotEvery: 1})
 	require.NoError(t, err)
 	ids := make([]uuid.UUID, 20)
 	for i := range ids {
@@ -206,23 +210,4 @@ func TestSnapshotsThatFailCostALogLineOnly(t *testing.T) {
 	require.True(t, res.Appended)
 	_ = h.Close(ctx)
 	require.Contains(t, log.String(), "snapshot not saved")
-}
-
-// Copying what is remembered for each snapshot must not cost more and more.
-func TestSnapshotsThinOutWhereMuchIsRemembered(t *testing.T) {
-	t.Parallel()
-	ctx, s, snapshots := setupSnapshots(t)
-	bucket := <-s.JetStream().KeyValueStoreNames(ctx).Name()
-	h, _ := withSnapshots(t, s, snapshots)
-	id := uuid.New()
-	for range 1000 {
-		_, err := h.Handle(ctx, cmd(id, put{[]int{1}}))
-		require.NoError(t, err)
-	}
-	require.NoError(t, h.Close(ctx))
-	stream, err := s.JetStream().Stream(ctx, "KV_"+bucket)
-	require.NoError(t, err)
-	saved := stream.CachedInfo().State.LastSeq
-	require.NotZero(t, saved)
-	require.Less(t, saved, uint64(50), "it would be 100 without thinning")
 }

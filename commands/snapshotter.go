@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -8,22 +9,21 @@ import (
 
 	"github.com/admitone/admitone/eventstore"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	snapshotQueue   = 64 // waiting snapshots; more are left for a later event
 	snapshotTimeout = 10 * time.Second
-	// The remembered commands are copied for each snapshot, so that it is taken
-	// less often where they are many: a tenth of them must be new.
-	snapshotShare = 10
+	pagesAtOnce     = 8 // loads of one snapshot's pages at a time
 )
 
 // snapshotter saves snapshots in the background, one after the other.
 type snapshotter struct {
-	store  *eventstore.Snapshots
-	stream *eventstore.Stream
-	cfg    Config
-	queue  chan snapshotJob
+	snapshots *eventstore.Snapshots
+	stream    *eventstore.Stream
+	cfg       Config
+	queue     chan snapshotJob
 
 	ctx    context.Context // of the saves
 	cancel context.CancelFunc
@@ -34,12 +34,12 @@ type snapshotter struct {
 
 type snapshotJob struct {
 	aggregate uuid.UUID
-	encode    func() (eventstore.Snapshot, error)
+	encode    func() (frozen, error)
 }
 
 func newSnapshotter(store *eventstore.Snapshots, stream *eventstore.Stream, cfg Config) *snapshotter {
 	s := &snapshotter{
-		store: store, stream: stream, cfg: cfg, queue: make(chan snapshotJob, snapshotQueue),
+		snapshots: store, stream: stream, cfg: cfg, queue: make(chan snapshotJob, snapshotQueue),
 		ending: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -49,8 +49,7 @@ func newSnapshotter(store *eventstore.Snapshots, stream *eventstore.Stream, cfg 
 
 // offer puts a snapshot of a on its way when one is due and there is room.
 func offer[S any](s *snapshotter, id uuid.UUID, a *aggregate[S]) {
-	since := a.version - a.saved
-	if since < uint64(s.cfg.SnapshotEvery) || since*snapshotShare < uint64(len(a.handled)) || len(s.queue) == cap(s.queue) {
+	if a.version-a.saved < uint64(s.cfg.SnapshotEvery) || len(s.queue) == cap(s.queue) {
 		return
 	}
 	select {
@@ -87,15 +86,53 @@ func (s *snapshotter) drain() {
 func (s *snapshotter) save(job snapshotJob) {
 	ctx, cancel := context.WithTimeout(s.ctx, snapshotTimeout)
 	defer cancel()
-	snap, err := job.encode()
+	f, err := job.encode()
 	if err == nil {
-		snap.Revision = s.cfg.SnapshotRevision
-		err = s.store.Save(ctx, s.stream, job.aggregate, snap)
+		err = s.store(ctx, job.aggregate, f)
 	}
 	if err != nil {
 		s.cfg.Logger.WarnContext(ctx, "snapshot not saved, loads will read more of the log",
-			"stream", s.stream.Name(), "aggregate", job.aggregate, "version", snap.Version, "error", err)
+			"stream", s.stream.Name(), "aggregate", job.aggregate, "version", f.snapshot.Version, "error", err)
 	}
+}
+
+// store saves the pages that are new first: no snapshot may need one that is not there.
+func (s *snapshotter) store(ctx context.Context, id uuid.UUID, f frozen) error {
+	for n, p := range f.pages {
+		if p.stored {
+			continue
+		}
+		if err := s.snapshots.SavePage(ctx, s.stream, id, n, p.records); err != nil {
+			return err
+		}
+		p.stored = true
+	}
+	f.snapshot.Revision = s.cfg.SnapshotRevision
+	return s.snapshots.Save(ctx, s.stream, id, f.snapshot)
+}
+
+// load gives the pages with these digests. One that is missing or damaged is an
+// error: a command in it would be forgotten.
+func (s *snapshotter) load(ctx context.Context, id uuid.UUID, digests [][]byte) ([]*page, error) {
+	pages := make([]*page, len(digests))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(pagesAtOnce)
+	for n, digest := range digests {
+		g.Go(func() error {
+			records, err := s.snapshots.LoadPage(ctx, s.stream, id, n)
+			if err != nil {
+				return err
+			}
+			p := newPage(records)
+			if !bytes.Equal(p.digest[:], digest) {
+				return fmt.Errorf("commands: page %d of the commands handled by %s is missing or damaged", n, id)
+			}
+			p.stored = true
+			pages[n] = p
+			return nil
+		})
+	}
+	return pages, g.Wait()
 }
 
 func (s *snapshotter) close(ctx context.Context) error {
