@@ -96,9 +96,12 @@ func TestDoctorExternalBroker(t *testing.T) {
 	data := dataDir(t)
 	program.Serve(t, data, "--nats", broker.URL(), "--roles", "api,projector")
 	found := examined(t, "--nats", broker.URL())
-	requireLevels(t, found, map[string]level{"durability": levelWarn, "copies": levelFail})
+	requireLevels(t, found, map[string]level{
+		"durability": levelWarn, "copies": levelFail, "projection messages": levelWarn, "projection conversations": levelWarn,
+	})
 	require.Contains(t, found["publish"].Detail, "1 replicas takes")
-	require.Contains(t, found["copies"].Advice, "--roles processes")
+	require.Contains(t, found["copies"].Advice, "--roles processes,bot,auditor")
+	require.Contains(t, found["projection messages"].Advice, "auditor")
 	require.NotContains(t, found, "fsync", "the disk is another machine's")
 
 	js, err := jetstream.New(natstest.Conn(t, broker))
@@ -115,7 +118,10 @@ func TestDoctorJudges(t *testing.T) {
 	copyOf := func(role, version string, checks ...api.Check) serviceInfo {
 		return serviceInfo{Role: role, Version: version, Host: "h", PID: "1", Checks: checks}
 	}
-	complete := []serviceInfo{copyOf(roleAPI, "1.0.0"), copyOf(roleProjector, "1.0.0"), copyOf(roleProcesses, "1.0.0")}
+	var complete []serviceInfo
+	for _, role := range knownRoles {
+		complete = append(complete, copyOf(role, "1.0.0"))
+	}
 	mixed := append(slices.Clone(complete), copyOf(roleAPI, "1.1.0"))
 	ill := append(slices.Clone(complete), copyOf(roleAPI, "1.0.0", api.Check{Name: "read_store", Detail: "away"}))
 	replica := func(current, offline bool) *jetstream.StreamInfo {

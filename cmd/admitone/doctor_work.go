@@ -51,9 +51,9 @@ func judgeProjection(p projectionInfo) finding {
 		return warn(check, "see \"admitone parked list\", mend the cause, and run \"admitone rebuild "+p.Name+"\"",
 			"%s; generation %d is built, and not switched to since it has parked aggregates that this one has not", state, p.Rebuild.Generation)
 	case p.Status == projections.StatusBuilding:
-		return warn(check, "wait: queries of it are refused until then", "%s: its first generation is being built", state)
+		return warn(check, "wait, queries of it are refused until then; it needs a copy in the role "+p.Role, "%s: its first generation is being built", state)
 	case p.LagSeconds >= lagWarn:
-		return warn(check, "see whether the read store is slow, or start more copies with --roles projector", "%s", state)
+		return warn(check, "see whether the read store is slow, or start more copies with --roles "+p.Role, "%s", state)
 	}
 	return ok(check, "%s", state)
 }
@@ -65,7 +65,7 @@ func judgeProcess(p processInfo) finding {
 	case p.Problem != "":
 		return fail(check, "it goes on by itself once that is mended", "%s: %s", state, p.Problem)
 	case p.LagSeconds >= lagWarn:
-		return warn(check, "see whether the broker is slow, or start more copies with --roles processes", "%s", state)
+		return warn(check, "see whether the broker is slow, or start more copies with --roles "+p.Role, "%s", state)
 	}
 	return ok(check, "%s", state)
 }

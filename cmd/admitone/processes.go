@@ -75,6 +75,7 @@ func (a *app) react(ctx context.Context, role string, cfg processes.Config, list
 type processInfo struct {
 	Name       string  `json:"name"`
 	Stream     string  `json:"stream"`
+	Role       string  `json:"role"` // that runs it
 	LagEvents  uint64  `json:"lag_events"`
 	LagSeconds float64 `json:"lag_seconds"`
 	Parked     int     `json:"parked"`
@@ -82,23 +83,22 @@ type processInfo struct {
 }
 
 func (w *workforce) processInfos(ctx context.Context) ([]processInfo, error) {
-	list, err := w.processStatus(ctx)
-	if err != nil {
-		return nil, err
-	}
-	infos := make([]processInfo, len(list))
-	for i, s := range list {
-		infos[i] = processInfo{Name: s.Name, Stream: s.Stream, LagEvents: s.LagEvents, LagSeconds: s.Lag.Seconds(), Parked: s.Parked, Problem: s.Problem}
-	}
-	return infos, nil
+	return gathered(w.reacting, func(r reacting) ([]processInfo, error) {
+		list, err := r.Status(ctx)
+		infos := make([]processInfo, len(list))
+		for i, s := range list {
+			infos[i] = processInfo{Name: s.Name, Stream: s.Stream, Role: r.role, LagEvents: s.LagEvents, LagSeconds: s.Lag.Seconds(), Parked: s.Parked, Problem: s.Problem}
+		}
+		return infos, err
+	})
 }
 
 func processesCommand() *cobra.Command {
 	var r remote
 	cmd := &cobra.Command{
 		Use: "processes", Short: "Show how far each process is", Args: cobra.NoArgs,
-		Long: `Show how far each process is: reservation and expiration react to events by sending
-commands. What one has stopped at is in "admitone parked list".`,
+		Long: `Show how far each process is: reservation, expiration and the bot react to events by
+sending commands. What one has stopped at is in "admitone parked list".`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list := []processInfo{}
 			if err := r.call(cmd, opProcesses, nil, &list, nil); err != nil {

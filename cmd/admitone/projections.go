@@ -15,6 +15,7 @@ import (
 type projectionInfo struct {
 	Name           string       `json:"name"`
 	Stream         string       `json:"stream"`
+	Role           string       `json:"role"` // that keeps it up to date
 	Revision       int          `json:"revision"`
 	Generation     int          `json:"generation"`
 	Status         string       `json:"status"`
@@ -38,15 +39,15 @@ type rebuildInfo struct {
 }
 
 func (w *workforce) projectionInfos(ctx context.Context) ([]projectionInfo, error) {
-	list, err := w.status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	infos := make([]projectionInfo, len(list))
-	for i, s := range list {
-		infos[i] = infoOf(s)
-	}
-	return infos, nil
+	return gathered(w.projecting, func(p projecting) ([]projectionInfo, error) {
+		list, err := p.Status(ctx)
+		infos := make([]projectionInfo, len(list))
+		for i, s := range list {
+			infos[i] = infoOf(s)
+			infos[i].Role = p.role
+		}
+		return infos, err
+	})
 }
 
 func infoOf(s projections.Status) projectionInfo {
