@@ -148,6 +148,9 @@ func TestTwoProcessesKeepTheSamePages(t *testing.T) {
 		}
 	}
 	require.NoError(t, one.Close(ctx))
+	for range 10 {
+		l.handle(ctx, t, s, two) // so that its newest snapshot has no rival
+	}
 	require.NoError(t, two.Close(ctx))
 	l.requireKnown(ctx, t, one, 0)
 	l.requireKnown(ctx, t, two, 0)
