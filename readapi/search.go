@@ -223,7 +223,7 @@ func (s *search) messagesOf(ctx context.Context, c *chronicle, before int64) (in
 		for _, m := range found {
 			before = m.Version
 			s.left--
-			if !m.Erased && strings.Contains(folded(m.Text), s.want.text) {
+			if strings.Contains(folded(m.Text), s.want.text) {
 				m.ConversationID = c.id.String()
 				s.items = append(s.items, m)
 			}

@@ -53,8 +53,14 @@ func TestSearchIsBounded(t *testing.T) {
 	user, agent := s.account(api.RoleUser), s.account(api.RoleAgent)
 	old := s.talk(user, "the needle of old")
 	var short []*talk
-	for range 150 {
-		short = append(short, s.talk(user, "hay"))
+	want := []string{"the needle of old"}
+	for i := range 150 {
+		text := fmt.Sprintf("hay %d", i)
+		if i%10 == 0 {
+			text += " with a needle"
+			want = append(want, text)
+		}
+		short = append(short, s.talk(user, text))
 	}
 	k := s.talk(user, "the first needle")
 	for i := range 2500 {
@@ -80,6 +86,8 @@ func TestSearchIsBounded(t *testing.T) {
 		k.says("one more needle")
 		s.get(k.path()+"/messages", agent, k).is(200, "")
 	}
-	require.Equal(t, []string{"the first needle", "the needle of old"}, found)
+	want = append(want, "the first needle")
+	slices.Reverse(want)
+	require.Equal(t, want, found)
 	require.Equal(t, 3, pages, "2,000 messages, then 100 conversations, then the rest")
 }
