@@ -45,6 +45,8 @@ func plan() []measurement {
 	all = append(all, live()...)
 	all = append(all, rebuilds()...)
 	all = append(all, tickets()...)
+	all = append(all, audits()...)
+	all = append(all, answers()...)
 	all = append(all, visible()...)
 	all = append(all, verify(), heap())
 	return all

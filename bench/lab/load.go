@@ -47,11 +47,16 @@ func (l *Lab) Drive(ctx context.Context, writers int, op func(ctx context.Contex
 	return Load{Rate: float64(len(all)) / l.Span().Seconds(), P99: P99(all)}, nil
 }
 
+// P50 is the median in milliseconds; 0 of nothing.
+func P50(took []time.Duration) float64 { return percentile(took, 50) }
+
 // P99 is the 99th percentile in milliseconds; 0 of nothing.
-func P99(took []time.Duration) float64 {
+func P99(took []time.Duration) float64 { return percentile(took, 99) }
+
+func percentile(took []time.Duration, percent int) float64 {
 	if len(took) == 0 {
 		return 0
 	}
 	slices.Sort(took)
-	return float64(took[len(took)*99/100].Microseconds()) / 1000
+	return float64(took[len(took)*percent/100].Microseconds()) / 1000
 }

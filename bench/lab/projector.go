@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/eventstore/subscription"
 	"github.com/admitone/admitone/projections"
 	"github.com/admitone/admitone/readstore"
 )
@@ -23,7 +24,40 @@ type Running struct {
 // Project runs a projection of stream into store until Stop, or until the lab is
 // closed.
 func (l *Lab) Project(ctx context.Context, stream *eventstore.Stream, store readstore.Store, def *projections.Projection) (*Running, error) {
-	p, err := projections.New(ctx, store, map[string]*eventstore.Stream{stream.Name(): stream}, projections.Config{}, def)
+	return l.project(ctx, stream, store, projections.Config{}, def)
+}
+
+// ProjectShared is Project by so many copies that share out the partitions.
+func (l *Lab) ProjectShared(
+	ctx context.Context, stream *eventstore.Stream, store readstore.Store, def *projections.Projection, copies int,
+) ([]*Running, error) {
+	all := make([]*Running, copies)
+	for i := range all {
+		shares, err := subscription.JoinShares(ctx, stream.JetStream(), subscription.SharesConfig{Group: "bench", Member: fmt.Sprint("copy-", i)})
+		if err != nil {
+			return nil, err
+		}
+		running, cancel := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = shares.Run(running)
+		}()
+		l.Later(func() {
+			cancel()
+			<-ended
+		})
+		if all[i], err = l.project(ctx, stream, store, projections.Config{Shares: shares}, def); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (l *Lab) project(
+	ctx context.Context, stream *eventstore.Stream, store readstore.Store, cfg projections.Config, def *projections.Projection,
+) (*Running, error) {
+	p, err := projections.New(ctx, store, map[string]*eventstore.Stream{stream.Name(): stream}, cfg, def)
 	if err != nil {
 		return nil, err
 	}
