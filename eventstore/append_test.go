@@ -253,7 +253,7 @@ func TestUnavailableBroker(t *testing.T) {
 	s := natstest.Stream(t, natstest.Conn(t, server), eventstore.StreamConfig{Registry: toyRegistry()})
 	id := newID(t)
 	server.Close()
-	require.Eventually(t, func() bool { return !s.Conn().IsConnected() }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !s.Conn().IsConnected() }, 30*time.Second, time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := appendOne(ctx, s, id, 0, event(t, id, 1))

@@ -47,7 +47,7 @@ func startCluster(t *testing.T) []string {
 		servers = append(servers, ns)
 	}
 	for _, ns := range servers {
-		require.True(t, ns.ReadyForConnections(20*time.Second))
+		require.True(t, ns.ReadyForConnections(time.Minute))
 		urls = append(urls, ns.ClientURL())
 	}
 	require.Eventually(t, func() bool {
@@ -57,7 +57,7 @@ func startCluster(t *testing.T) []string {
 			}
 		}
 		return false
-	}, 20*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	awaitPeers(t, urls[0])
 	return urls
 }
@@ -74,7 +74,7 @@ func awaitPeers(t *testing.T, url string) {
 	require.Eventually(t, func() bool {
 		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "PROBE", Subjects: []string{"probe"}, Replicas: 3})
 		return err == nil
-	}, 20*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	require.NoError(t, js.DeleteStream(ctx, "PROBE"))
 }
 

@@ -112,7 +112,7 @@ func TestGroupCommitGivesUpInTime(t *testing.T) {
 	server := natstest.Server(t)
 	s := natstest.Stream(t, natstest.Conn(t, server), eventstore.StreamConfig{Registry: toyRegistry(), GroupCommit: true})
 	server.Close()
-	require.Eventually(t, func() bool { return !s.Conn().IsConnected() }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !s.Conn().IsConnected() }, 30*time.Second, time.Millisecond)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -114,7 +114,7 @@ func TestConnectNeedsJetStream(t *testing.T) {
 	ns.Start()
 	defer ns.WaitForShutdown()
 	defer ns.Shutdown()
-	require.True(t, ns.ReadyForConnections(10*time.Second))
+	require.True(t, ns.ReadyForConnections(30*time.Second))
 	_, err = eventstore.Connect(natstest.Context(t), ns.ClientURL())
 	require.ErrorIs(t, err, eventstore.ErrMisconfigured)
 	require.ErrorContains(t, err, "JetStream is off")

@@ -204,7 +204,7 @@ func (w *world) start(t testing.TB, cfg projections.Config) *copyOf {
 // startLive starts a copy and waits until readers have a generation.
 func (w *world) startLive(t testing.TB, cfg projections.Config) *copyOf {
 	c := w.start(t, cfg)
-	idle(t, 20*time.Second, c.Projector)
+	idle(t, time.Minute, c.Projector)
 	return c
 }
 
@@ -260,7 +260,7 @@ func (w *world) publishChunk(t testing.TB, facts []fact) {
 		case <-f.Ok():
 		case err := <-f.Err():
 			require.NoError(t, err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(t, "no acknowledgement of a publish")
 		}
 	}

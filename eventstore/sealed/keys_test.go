@@ -17,7 +17,7 @@ import (
 // eventually waits for a condition, which is no matter of time here.
 func eventually(t testing.TB, holds func() bool) {
 	t.Helper()
-	require.Eventually(t, holds, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, holds, 30*time.Second, 5*time.Millisecond)
 }
 
 func TestSealedOpensOnEveryCopyAndAfterRestart(t *testing.T) {

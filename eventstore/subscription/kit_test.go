@@ -48,7 +48,7 @@ func publish(t testing.TB, stream *eventstore.Stream, n int, ids ...uuid.UUID) {
 	}
 	var futures []jetstream.PubAckFuture
 	for i := range n {
-		f, err := stream.JetStream().PublishAsync(stream.Subject(ids[i%len(ids)]), []byte("{}"))
+		f, err := stream.JetStream().PublishAsync(stream.Subject(ids[i%len(ids)]), []byte("{}"), jetstream.WithStallWait(time.Minute))
 		require.NoError(t, err)
 		futures = append(futures, f)
 	}

@@ -18,6 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// forgotten is when the broker forgets a member that is gone, if nobody did before.
+// What takes less is the others' doing.
+const forgotten = 30 * time.Second
+
 // floor is where the members of a test work: it knows who works on what.
 type floor struct {
 	mu     sync.Mutex
@@ -209,7 +213,7 @@ func TestSharesOfAKilledMember(t *testing.T) {
 	killed := time.Now()
 	after := f.settled(t, 64, a, b)
 	t.Logf("taken over after %s", time.Since(killed))
-	require.Less(t, time.Since(killed), 5*time.Second)
+	require.Less(t, time.Since(killed), forgotten)
 	for p := range before {
 		if before[p] != "c" {
 			require.Equal(t, before[p], after[p])
@@ -223,7 +227,7 @@ func TestSharesOfAKilledMember(t *testing.T) {
 		_, err := kv.Get(natstest.Context(t), "readers.member.c")
 		return errors.Is(err, jetstream.ErrKeyNotFound)
 	})
-	require.Less(t, time.Since(killed), 5*time.Second)
+	require.Less(t, time.Since(killed), forgotten)
 	_, twice := f.counts()
 	require.Zero(t, twice)
 }
@@ -241,7 +245,7 @@ func TestSharesOfTheOnlyMemberKilled(t *testing.T) {
 			a.nc.Close()
 			began := time.Now()
 			f.settled(t, 8, f.join(t, natstest.Conn(t, server), name, 8))
-			require.Less(t, time.Since(began), 5*time.Second)
+			require.Less(t, time.Since(began), forgotten)
 		})
 	}
 }

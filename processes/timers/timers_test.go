@@ -139,7 +139,7 @@ func TestCancellingLeavesNothing(t *testing.T) {
 	ctx := natstest.Context(t)
 	soon, far := schedule(t, set, 600*time.Millisecond), schedule(t, set, time.Hour)
 	past := schedule(t, set, -time.Second)
-	require.Eventually(t, func() bool { _, due := count(t, set); return due >= 1 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { _, due := count(t, set); return due >= 1 }, 30*time.Second, 5*time.Millisecond)
 	for _, timer := range []timers.Timer{soon, far, past} {
 		require.NoError(t, set.Cancel(ctx, kind, timer.ID))
 		require.NoError(t, set.Cancel(ctx, kind, timer.ID), "there is none any more")
@@ -196,7 +196,7 @@ func TestWhatCameDueWhileNobodyListened(t *testing.T) {
 	<-holding
 	stop()
 	missed := schedule(t, set, 0)
-	require.Eventually(t, func() bool { _, due := count(t, set); return due == 2 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { _, due := count(t, set); return due == 2 }, 30*time.Second, 5*time.Millisecond)
 
 	began := time.Now()
 	rings, _ := listen(t, set, nil)
