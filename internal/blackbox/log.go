@@ -21,6 +21,7 @@ type Logged struct {
 	CommandID string
 	Price     int64     // 0 where the event holds none
 	Seller    string    // empty where the event holds none
+	Time      time.Time // when it happened, by the clock of the copy that handled the command
 	Stored    time.Time // by the broker's clock
 	Data      []byte
 }
@@ -64,6 +65,7 @@ func logged(t testing.TB, m jetstream.Msg) Logged {
 	require.NoError(t, err)
 	h := m.Headers()
 	version, _ := strconv.ParseUint(h.Get("ce-version"), 10, 64)
+	happened, _ := time.Parse(time.RFC3339Nano, h.Get("ce-time"))
 	var payload struct {
 		Seller string `json:"seller_id"`
 		Price  struct{ Amount int64 }
@@ -71,7 +73,7 @@ func logged(t testing.TB, m jetstream.Msg) Logged {
 	_ = json.Unmarshal(m.Data(), &payload)
 	return Logged{
 		Sequence: meta.Sequence.Stream, Version: version, Type: h.Get("ce-type"),
-		CommandID: h.Get("ce-commandid"), Price: payload.Price.Amount, Seller: payload.Seller, Stored: meta.Timestamp, Data: m.Data(),
+		CommandID: h.Get("ce-commandid"), Price: payload.Price.Amount, Seller: payload.Seller, Time: happened, Stored: meta.Timestamp, Data: m.Data(),
 	}
 }
 
