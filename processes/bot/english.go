@@ -83,7 +83,7 @@ func (r reading) decision() decision {
 	if other := named(r.Text); !r.Decides || other != uuid.Nil && other != r.Proposed.OrderID {
 		return unclear
 	}
-	if r.intent == wantsPerson || r.intent == wantsBeyond {
+	if r.intent == wantsPerson || r.intent == wantsBeyond || len(r.Text) > maxRead {
 		return unclear
 	}
 	return decisionOf(r.words, strings.Contains(r.Text, "?"))

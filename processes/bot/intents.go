@@ -2,6 +2,7 @@ package bot
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -28,11 +29,18 @@ const (
 // rule finds an intent in a text of lower-case words.
 type rule struct {
 	intent intent
-	says   *regexp.Regexp
+	// stems are parts of words of which each text that it matches has one. They are
+	// looked for first, since that takes a hundredth of the time.
+	stems []string
+	says  *regexp.Regexp
 }
 
-func when(i intent, patterns ...string) rule {
-	return rule{i, regexp.MustCompile(`\b(?:` + strings.Join(patterns, "|") + `)`)}
+func when(i intent, stems string, patterns ...string) rule {
+	return rule{i, strings.Fields(stems), regexp.MustCompile(`\b(?:` + strings.Join(patterns, "|") + `)`)}
+}
+
+func (r rule) matches(text string) bool {
+	return slices.ContainsFunc(r.stems, func(stem string) bool { return strings.Contains(text, stem) }) && r.says.MatchString(text)
 }
 
 // Parts of the patterns below.
@@ -46,51 +54,51 @@ const (
 // rules are tried in this order: what needs a person first, what undoes something
 // before what does it, and what is only polite last.
 var rules = []rule{
-	when(wantsHelp, `are you (?:a |an )?(?:real )?(?:bot|robot|human|person|machine|ai)\b`),
-	when(wantsPerson,
+	when(wantsHelp, "are", `are you (?:a |an )?(?:real )?(?:bot|robot|human|person|machine|ai)\b`),
+	when(wantsPerson, "person human agent represent operator staff employee manager supervisor advisor colleague some people support team service bot robot machine computer",
 		`(?:talk|speak|chat|write|connect|transfer|pass|put|get|hand|escalate|reach|contact|want|need|give|is there|ask|call|see) .*`+person,
 		`(?:talk|speak|chat|connect|transfer|escalate|reach|contact)\b.* (?:someone|somebody|people|support|team)\b`,
 		`(?:real|actual|live) `+person, `(?:no|not|\w+n't|stop) .*(?:bot|bots|robot|machine|computer)\b`,
 		`(?:human|agent|operator|representative)(?: please)?$`, `customer (?:service|support)\b`, `support team\b`),
-	when(wantsBeyond,
+	when(wantsBeyond, "refund money charge fraud scam stolen hack complain lawyer invoice receipt password mail account name address data",
 		`refund`, `money back\b`, `charged (?:me )?(?:twice|double|again|too)`, `double charge`, `chargeback`, `fraud`, `scam`, `stolen\b`,
 		`hack`, `complain`, `lawyer`, `invoice`, `receipt`, `password`, `e-?mail address\b`, `(?:delete|close|change|update) my (?:account|name|address|data|e-?mail)`),
-	when(wantsCancel, `(?:why|how come) (?:can't|cannot|can not|can i not|won't) .*cancel\b`),
-	when(wantsReason,
+	when(wantsCancel, "cancel", `(?:why|how come) (?:can't|cannot|can not|can i not|won't) .*cancel\b`),
+	when(wantsReason, "why come reason explain happened wrong for refus reject declin den turned accepted unsuccessful",
 		`(?:why|how come|reason|explain|what happened|what went wrong|for what)\b.*`+ended, ended+`.*\b(?:why|how come|reason|explain)\b`,
 		`what (?:happened|went wrong) (?:to|with)\b.*`+thing, `(?:was|were|got|been|is) (?:just )?`+refused),
-	when(wantsStatus,
+	when(wantsStatus, "cancel expired",
 		`(?:is|was|has|did|have|were) .*`+thing+` .*(?:been )?(?:cancell?ed|expired)\b`),
-	when(wantsKept,
+	when(wantsKept, "cancel keep leave",
 		`(?:do not|don't|dont|never|not) (?:\w+ ){0,2}cancel`, `(?:keep|leave) (?:my |the |this )?(?:order|ticket)\b`),
-	when(wantsExpiry,
+	when(wantsExpiry, "expir deadline run time valid long when",
 		`expir`, `deadline\b`, `runs? out\b`, `time ?out\b`, `valid (?:until|till|for)\b`, `(?:time|long) (?:do|have|is|will|can|did) .*`,
 		`(?:how much|any) time\b`, `time (?:is )?(?:left|remain)`, `(?:when|by when|until when|till when|what time) .*(?:pay|paid|reserved|hold|held|order)`, `(?:until|till|by) when\b`),
-	when(wantsCancel,
+	when(wantsCancel, "cancel off mind longer more order ticket purchase booking reservation",
 		`cancel(?:l?ing|lation)?\b`, `call (?:it|this|my order|the order) off\b`, `changed? my mind\b`, `no longer (?:want|need)`,
 		`(?:do not|don't|dont) (?:want|need) .*(?:any ?more|any longer)`, `(?:do not|don't|dont) (?:want|need) (?:my |the |this |that )?(?:order|ticket)\b`,
 		`(?:undo|drop|stop|void|revoke|annul|get rid of|take back) (?:my |the |this )?(?:order|purchase|booking|reservation)`),
-	when(wantsOffers,
+	when(wantsOffers, "sale offer cheap ticket seat buy get afford under below less most more max within budget up 0 1 2 3 4 5 6 7 8 9",
 		`(?:for|on) sale\b`, `on offer\b`, `cheap`, `(?:any|some|which|what|show|find|list|looking for|need|have|buy|got|other|more) .*(?:tickets?|seats?)\b.*(?:available|left|under|below|up to|less|for|buy|get|have)`,
 		`(?:available|any|show me|find me|looking for|sell|selling|list) (?:\w+ )?(?:tickets?|seats?)\b`, `what (?:can|could) i (?:buy|get|afford)`, `tickets? (?:are )?available\b`,
 		`(?:under|below|less than|cheaper than|up to|at most|no more than|max|maximum|within|budget) .*\d`, `(?:buy|have|got|anything|something|what) .*(?:€|\$|£)? ?\d+ ?(?:€|\$|£|euros?|dollars?|pounds?|eur|usd|gbp|chf)`),
-	when(wantsStatus,
+	when(wantsStatus, "it that this order ticket purchase booking reservation status track what news update progress got get receive haven have not still",
 		`where(?:'s|s| is| are| did| has)?\b.*`+thing, `status\b`, `track`, `what(?:'s|s| is) (?:happening|going on|up|new) (?:with|to)\b`, `(?:how is|how's|how are) .*`+thing,
 		`(?:any )?(?:news|update|progress)\b.*`, `(?:is|has|did|was|have|do) (?:i |you )?.*`+thing+`.*(?:go|gone|went|through|confirmed|placed|paid|complete|completed|reserved|ready|done|received|mine|got|arrive|arrived|ok|okay|fine)\b`,
 		`(?:see|show|check|look (?:at|up|into)|find|list|about) (?:me )?(?:my|the) (?:last |latest |newest )?(?:orders?|purchases?|bookings?)\b`, `(?:have|did) (?:i|you) (?:get|got|received?) .*`+thing, `my orders?$`, `i ordered\b`, `(?:haven't|have not|not yet|still waiting|still no)\b.*`),
-	when(saysThanks, `(?:thanks?|thank you|cheers)\b.* help`, `that helped\b`, `^(?:ok|okay|all ?right|got it|i see|fine|cool|nice)$`),
-	when(wantsHelp,
+	when(saysThanks, "thank cheers helped ok right got see fine cool nice", `(?:thanks?|thank you|cheers)\b.* help`, `that helped\b`, `^(?:ok|okay|all ?right|got it|i see|fine|cool|nice)$`),
+	when(wantsHelp, "help what how who menu options",
 		`help`, `what (?:can|do) you (?:do|know)\b`, `how (?:does this|do you) work\b`, `who are you\b`, `menu\b`, `options\b`),
-	when(saysThanks,
+	when(saysThanks, "thank thx ty cheers appreciate great perfect awesome wonderful excellent bye have",
 		`thanks?\b`, `thank you\b`, `thx\b`, `ty\b`, `cheers\b`, `appreciate`, `great\b`, `perfect\b`, `awesome\b`, `wonderful\b`, `excellent\b`, `good ?bye\b`, `bye\b`, `have a (?:nice|good|great)`),
-	when(saysHello,
+	when(saysHello, "h greet good yo any",
 		`hi\b`, `hello\b`, `hey\b`, `hiya\b`, `howdy\b`, `greetings\b`, `good (?:morning|afternoon|evening|day)\b`, `yo\b`, `is anybody there\b`, `anyone there\b`),
 }
 
 // intentOf reads what a user wants from words.
 func intentOf(text string) intent {
 	for _, r := range rules {
-		if r.says.MatchString(text) {
+		if r.matches(text) {
 			return r.intent
 		}
 	}
@@ -108,9 +116,14 @@ func named(text string) uuid.UUID {
 	return id
 }
 
+// maxRead is how much of a text is read, in bytes: patterns take their time, and who
+// wants something says so early.
+const maxRead = 1000
+
 // words is a text in lower case without ids, punctuation and white space that mean
 // nothing here.
 func words(text string) string {
+	text = text[:min(len(text), maxRead)]
 	text = strings.ReplaceAll(strings.ToLower(orderID.ReplaceAllString(text, " ")), "’", "'")
 	fields := strings.Fields(notWord.ReplaceAllString(text, " "))
 	kept := fields[:0]

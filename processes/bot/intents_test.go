@@ -235,6 +235,7 @@ func TestDecisions(t *testing.T) {
 			that's right, cancel the order
 			I agree
 			definitely
+			cancel my order
 			yes please cancel order 01900000-0000-7000-8000-000000000001`,
 		no: `
 			no

@@ -18,8 +18,10 @@ const Name = "bot"
 
 // Define is the process that asks a Bot. It begins with the oldest messages: those
 // that were answered or passed over meanwhile are let be.
-func Define(b Bot) (*processes.Process, error) {
-	return processes.Define(processes.Definition[struct{}]{
+func Define(b Bot) (*processes.Process, error) { return processes.Define(definition(b)) }
+
+func definition(b Bot) processes.Definition[struct{}] {
+	return processes.Definition[struct{}]{
 		Name: Name, Stream: "CONVERSATIONS", Start: processes.Beginning,
 		Reacts: []eventstore.Payload{conversation.MessageSent{}},
 		Decide: func(_ struct{}, e eventstore.Event, answers []processes.Answer) processes.Step {
@@ -31,7 +33,7 @@ func Define(b Bot) (*processes.Process, error) {
 			d.handle()
 			return d.step
 		},
-	})
+	}
 }
 
 // play takes the steps of a reaction again up to the first that has no answer yet.

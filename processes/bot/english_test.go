@@ -1,0 +1,202 @@
+package bot
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/admitone/admitone/domain"
+	"github.com/admitone/admitone/domain/conversation"
+	"github.com/admitone/admitone/domain/order"
+	"github.com/admitone/admitone/domain/ticket"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	userID   = uuid.MustParse("01900000-0000-7000-8000-00000000000a")
+	otherID  = uuid.MustParse("01900000-0000-7000-8000-00000000000b")
+	orderOne = uuid.MustParse("01900000-0000-7000-8000-000000000001")
+	orderTwo = uuid.MustParse("01900000-0000-7000-8000-000000000002")
+	now      = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+)
+
+func orderOf(id uuid.UUID, status order.Status) Order {
+	return Order{ID: id, State: order.State{
+		Status: status, BuyerID: userID, Title: "Carmen, row 3", Price: domain.Money{Amount: 2500, Currency: "EUR"},
+		ExpiresAt: now.Add(15*time.Minute + 30*time.Second),
+	}}
+}
+
+func asks(text string, orders ...Order) Question {
+	return Question{Message: Message{Text: text, At: now}, Orders: orders}
+}
+
+func TestWhatIsSaidOfAnOrder(t *testing.T) {
+	t.Parallel()
+	const label = `Your order for "Carmen, row 3" (01900000-0000-7000-8000-000000000001)`
+	for _, c := range []struct {
+		said   string
+		status order.Status
+		reason string
+		want   string
+	}{
+		{"where is my order?", order.StatusPlaced, "", label + " is placed; its ticket is being reserved for you."},
+		{"where is my order?", order.StatusAwaitingPayment, "", label + " has its ticket reserved and waits for your payment of 25.00 EUR, until 12:15 UTC on 1 March 2026 (15 minutes from now)."},
+		{"where is my order?", order.StatusCompleted, "", label + " is paid, and the ticket is yours."},
+		{"where is my order?", order.StatusRejected, "ticket_not_available", label + " was refused: somebody else was faster, or the seller has taken the ticket back."},
+		{"where is my order?", order.StatusCancelled, "secret", label + " is cancelled."},
+		{"where is my order?", order.StatusExpired, "", label + " expired: it was not paid by 12:15 UTC on 1 March 2026."},
+		{"when does it expire?", order.StatusPlaced, "", label + " has to be paid in time: until 12:15 UTC on 1 March 2026 (15 minutes from now). Otherwise it expires by itself."},
+		{"when does it expire?", order.StatusCompleted, "", "It does not expire any more. " + label + " is paid, and the ticket is yours."},
+		{"why was it refused?", order.StatusRejected, "ticket_price_changed", label + " was refused: the seller changed the price at the same moment, so you would have paid another one than you saw."},
+		{"why was it refused?", order.StatusRejected, "something_new", label + " was refused: the ticket could not be reserved for you."},
+		{"why was it refused?", order.StatusCompleted, "", "It was not refused. " + label + " is paid, and the ticket is yours."},
+		{"why was it cancelled?", order.StatusCancelled, "", label + " was not refused: it was cancelled by you, or by us because you asked for it."},
+		{"cancel my order", order.StatusExpired, "", "I cannot cancel that any more. " + label + " expired: it was not paid by 12:15 UTC on 1 March 2026."},
+	} {
+		o := orderOf(orderOne, c.status)
+		o.Reason = c.reason
+		require.Equal(t, Answer{Text: c.want}, English{}.Answer(asks(c.said, o)), "%s: %s", c.status, c.said)
+	}
+	late := asks("when does it expire?", orderOf(orderOne, order.StatusAwaitingPayment))
+	late.At = now.Add(time.Hour)
+	require.Contains(t, English{}.Answer(late).Text, "its time was up at 12:15 UTC on 1 March 2026")
+	for _, status := range []order.Status{order.StatusPlaced, order.StatusAwaitingPayment} {
+		a := English{}.Answer(asks("cancel my order", orderOf(orderOne, status)))
+		require.Contains(t, a.Text, "Shall I cancel order "+orderOne.String()+"? Please answer yes or no.")
+		require.Equal(t, conversation.Proposal{Action: conversation.ActionCancelOrder, OrderID: orderOne}, a.Proposes)
+	}
+}
+
+func TestWhichOrderIsSpokenOf(t *testing.T) {
+	t.Parallel()
+	paid, open := orderOf(orderOne, order.StatusCompleted), orderOf(orderTwo, order.StatusAwaitingPayment)
+	for said, want := range map[string]uuid.UUID{"where is my order": orderOne, "when does it expire": orderTwo, "cancel it": orderTwo, "why was it refused": orderOne} {
+		require.Contains(t, English{}.Answer(asks(said, paid, open)).Text, want.String(), said)
+	}
+	require.Equal(t, Needs{Orders: true}, English{}.Needs(Message{Text: "where is my order?"}))
+	require.Equal(t, Needs{Order: orderTwo}, English{}.Needs(Message{Text: "where is my order?", OrderID: orderTwo}))
+	named := "where is my order " + strings.ToUpper(orderOne.String()) + "?"
+	require.Equal(t, Needs{Order: orderOne}, English{}.Needs(Message{Text: named, OrderID: orderTwo}))
+	require.Equal(t, "I find no order "+orderOne.String()+" among yours.", English{}.Answer(asks(named)).Text)
+	require.Equal(t, "I find no order of yours.", English{}.Answer(asks("cancel my order")).Text)
+}
+
+// decides is a user's answer to whether an order shall be cancelled.
+func decides(text string) Question {
+	q := asks(text)
+	q.Proposed, q.Decides = conversation.Proposal{Action: conversation.ActionCancelOrder, OrderID: orderOne}, true
+	return q
+}
+
+func TestAnOrderIsCancelledOnAYes(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, Needs{}, English{}.Needs(decides("yes please").Message))
+	require.Equal(t, Answer{Cancel: orderOne}, English{}.Answer(decides("yes please")))
+	done := decides("yes please")
+	done.Cancelled = &Outcome{}
+	require.Equal(t, say("Order %s is cancelled. You have nothing to pay.", orderOne), English{}.Answer(done))
+	done.Cancelled.Refusal = order.ErrEnded.Because("the order is completed and cannot change any more")
+	require.Equal(t, say("I could not cancel order %s: the order is completed and cannot change any more.", orderOne), English{}.Answer(done))
+	require.Equal(t, say("All right, I have not cancelled order %s. It stays as it is.", orderOne), English{}.Answer(decides("no, don't cancel it")))
+}
+
+func TestWithoutAYesItIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	again := conversation.Proposal{Action: conversation.ActionCancelOrder, OrderID: orderOne}
+	open := orderOf(orderOne, order.StatusAwaitingPayment)
+	for _, said := range []string{"hm", "thanks", "hello", "yes?", "maybe later", "when does it expire?", "what is for sale?", "cancel it?",
+		"yes, cancel " + orderTwo.String(), "no, " + orderTwo.String(), "please cancel",
+		strings.Repeat("yes ", maxRead), "yes" + strings.Repeat(" ", maxRead) + "but no"} {
+		q := decides(said)
+		q.Order = &open
+		a := English{}.Answer(q)
+		require.Equal(t, again, a.Proposes, said)
+		require.True(t, strings.HasSuffix(a.Text, "Shall I cancel order "+orderOne.String()+"? Please answer yes or no."), a.Text)
+	}
+	early := decides("yes")
+	early.Decides = false
+	require.Equal(t, again, English{}.Answer(early).Proposes, "it was sent before the question")
+	ended := decides("where is my order?")
+	gone := orderOf(orderOne, order.StatusExpired)
+	ended.Order = &gone
+	require.Zero(t, English{}.Answer(ended).Proposes, "there is nothing to cancel any more")
+	require.NotEmpty(t, English{}.Answer(decides("talk to a person")).HandOver)
+	require.NotEmpty(t, English{}.Answer(decides("yes, but I want a refund")).HandOver)
+}
+
+func TestOffers(t *testing.T) {
+	t.Parallel()
+	q := asks("anything below 30 euros?")
+	require.Equal(t, Needs{Offers: &Wanted{Max: domain.Money{Amount: 2999, Currency: "EUR"}}}, English{}.Needs(q.Message))
+	require.Equal(t, "I find no tickets for sale up to 29.99 EUR right now.", English{}.Answer(q).Text)
+	q.Offers.More = true
+	require.Equal(t, "Among the newest tickets I find none for sale up to 29.99 EUR.", English{}.Answer(q).Text)
+	q.Offers.Tickets = []Ticket{{ID: orderOne, Title: "Carmen\n\u202e\x1b[31m\x00 row 3", Price: domain.Money{Amount: 2500, Currency: "EUR"}}}
+	require.Equal(t, "These tickets are for sale up to 29.99 EUR:\n- \"Carmen[31m row 3\", 25.00 EUR ("+orderOne.String()+")\nThere are more of them.", English{}.Answer(q).Text)
+	require.Equal(t, Needs{Offers: &Wanted{}}, English{}.Needs(Message{Text: "what is for sale?"}))
+}
+
+func TestHandingOver(t *testing.T) {
+	t.Parallel()
+	open := orderOf(orderOne, order.StatusAwaitingPayment)
+	require.Equal(t, Answer{HandOver: "The user asked for a person. Order " + orderOne.String() + " of theirs is awaiting_payment."},
+		English{}.Answer(asks("I want to talk to a person about my secret", open)))
+	require.Equal(t, Answer{HandOver: "The user asked for a person. No order of theirs was found."},
+		English{}.Answer(asks("person please, I need a human, about "+orderTwo.String())), "it names no order that was not found")
+	require.NotEmpty(t, English{}.Answer(asks("I want a refund")).HandOver)
+	waiting := asks("I want to talk to a person", open)
+	waiting.Waiting = true
+	require.Contains(t, English{}.Answer(waiting).Text, "An agent will answer you here.")
+}
+
+func TestWhatIsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	first := English{}.Answer(asks("asdf"))
+	require.Contains(t, first.Text, "I can tell you where an order is")
+	require.Equal(t, conversation.Proposal{Action: conversation.ActionRephrase}, first.Proposes)
+	require.Equal(t, Needs{}, English{}.Needs(asks("asdf").Message))
+	again := asks("qwertz")
+	again.Proposed, again.Decides = first.Proposes, true
+	require.Equal(t, Needs{Orders: true}, English{}.Needs(again.Message))
+	require.Equal(t, Answer{HandOver: "The Bot did not understand the user twice in a row. No order of theirs was found."}, English{}.Answer(again))
+	again.Decides = false
+	require.Empty(t, English{}.Answer(again).HandOver, "it was sent before the first answer")
+	better := again
+	better.Text, better.Decides = "thanks", true
+	require.Equal(t, say("You're welcome. Write again whenever you need something."), English{}.Answer(better))
+}
+
+// Whatever is written and found, there is an answer that may be given, with nothing
+// in it of what the user wrote.
+func TestHostileTexts(t *testing.T) {
+	t.Parallel()
+	titles := make([]Ticket, maxOffers)
+	for i := range titles {
+		titles[i] = Ticket{Title: strings.Repeat("🎟", ticket.MaxTitle), Price: domain.Money{Amount: domain.MaxAmount, Currency: "XYZ"}}
+	}
+	o := orderOf(orderOne, order.StatusAwaitingPayment)
+	o.Title = titles[0].Title
+	const mark = "zzmarkzz"
+	for _, text := range []string{
+		"", "\x00", "\u202e\u2066", "\x1b[2J", strings.Repeat("😀", conversation.MaxText), strings.Repeat("9", conversation.MaxText),
+		strings.Repeat("1.", 2000), "<script>alert(1)</script>", "%s %d %!", strings.Repeat("cancel ", 500), strings.Repeat("under $1,", 400),
+	} {
+		for _, more := range []string{"", "where is my order", "cancel", "for sale under 30 euros", "person", "why was it refused", "yes"} {
+			for _, proposed := range []conversation.Proposal{{}, decides("").Proposed, {Action: conversation.ActionRephrase}} {
+				q := asks(text+" "+mark+" "+more, o)
+				q.Offers = Offers{Tickets: titles, More: true}
+				q.Proposed, q.Decides = proposed, true
+				English{}.Needs(q.Message)
+				a := English{}.Answer(q)
+				require.NotContains(t, a.Text+a.HandOver, mark)
+				require.True(t, a.HandOver != "" || a.Text != "")
+				require.LessOrEqual(t, utf8.RuneCountInString(a.Text), conversation.MaxText)
+				require.LessOrEqual(t, utf8.RuneCountInString(a.HandOver), conversation.MaxReason)
+				require.Zero(t, a.Cancel, text)
+			}
+		}
+	}
+}
