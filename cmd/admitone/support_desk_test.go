@@ -20,7 +20,7 @@ func TestProofSupportDesk(t *testing.T) {
 	proof(t)
 	const users, each = 200, 50
 	s := fleetShop(fleetCQL(t, supportFleet))
-	talk := blackbox.NewTalk(blackbox.TalkConfig{Speakers: s.speakers(t, users), Messages: each, Strict: true})
+	talk := blackbox.NewInquiries(blackbox.InquiriesConfig{Speakers: s.speakers(t, users), Messages: each, Strict: true})
 	began := time.Now()
 	talk.Run(t.Context(), t.Context())
 	written := time.Since(began)
@@ -44,7 +44,7 @@ func (s *shop) speakers(t testing.TB, n int) []blackbox.Speaker {
 
 // requireDesk compares what users were told, the log, and the rows, where nothing is
 // under way.
-func requireDesk(t *testing.T, s *shop, talk *blackbox.Talk) {
+func requireDesk(t *testing.T, s *shop, talk *blackbox.Inquiries) {
 	t.Helper()
 	require.Empty(t, strings.Join(talk.Faults(), "\n"))
 	s.rests(t)
@@ -67,7 +67,7 @@ func requireDesk(t *testing.T, s *shop, talk *blackbox.Talk) {
 
 // requireStored: each message of the log once, in order, with its words. How many
 // these are.
-func requireStored(t *testing.T, admin person, log blackbox.Desk, talk *blackbox.Talk, id string) int {
+func requireStored(t *testing.T, admin person, log blackbox.Desk, talk *blackbox.Inquiries, id string) int {
 	t.Helper()
 	rows := walk[blackbox.Message](t, admin, "/v1/conversations/"+id+"/messages?limit=100")
 	for i, m := range rows {
