@@ -89,7 +89,7 @@ func secureNATS(t *testing.T, config *tls.Config, change func(*server.Options)) 
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	require.True(t, s.ReadyForConnections(10*time.Second))
+	require.True(t, s.ReadyForConnections(30*time.Second))
 	return "tls://" + s.Addr().String()
 }
 

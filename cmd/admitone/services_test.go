@@ -110,7 +110,7 @@ func TestStopAnswersOverNATS(t *testing.T) {
 				m := nats.NewMsg("cmd.order.place")
 				m.Data = []byte(`{"ticket_id":"` + ticket + `"}`)
 				m.Header = nats.Header{"Authorization": {"Bearer " + token}, "Prefer": {"wait=10"}}
-				answer, err := nc.RequestMsg(m, 20*time.Second)
+				answer, err := nc.RequestMsg(m, time.Minute)
 				if errors.Is(err, nats.ErrNoResponders) {
 					return
 				}

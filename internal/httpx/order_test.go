@@ -182,7 +182,7 @@ func (m *model) looked() {
 		ok := m.views > 0
 		m.views = 0
 		return ok
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 }
 
 // idOf is the id of an order with a key.
@@ -196,7 +196,7 @@ func (s *stack) happensOnce(id uuid.UUID, body order.Command) {
 	require.Eventually(s.t, func() bool {
 		now, err := s.orders.Current(context.Background(), id)
 		return err == nil && now.Version > 0
-	}, 10*time.Second, time.Millisecond)
+	}, 30*time.Second, time.Millisecond)
 	s.happens(id, body)
 }
 
