@@ -77,6 +77,13 @@ type following struct {
 	Cursor string `json:"cursor,omitempty"`
 }
 
+// Updates reads what has happened in a conversation behind a version, at most 100 things;
+// none where there is nothing yet.
+func (c *Client) Updates(ctx context.Context, id uuid.UUID, after uint64) ([]api.Update, error) {
+	page, err := Ask[api.UpdateList](ctx, c, "conversation.follow", id, following{After: after})
+	return page.Resource.Items, err
+}
+
 // Follow calls fn for each thing that happens in a conversation behind a version (0: from
 // its beginning), in order, each once and none left out, over any number of restarts of
 // the broker and of AdmitOne. It returns what fn returned, ctx's error, a *Problem, or

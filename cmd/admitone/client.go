@@ -31,7 +31,7 @@ func (r *remote) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.json, "json", false, "print JSON")
 }
 
-func (r *remote) connect() (*nats.Conn, error) {
+func (r *remote) connect(more ...nats.Option) (*nats.Conn, error) {
 	url := r.nats
 	if url == "" {
 		path := filepath.Join(r.data, "nats.url")
@@ -49,6 +49,7 @@ func (r *remote) connect() (*nats.Conn, error) {
 		return nil, err
 	}
 	options = append(options, nats.Name("admitone cli"), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond), nats.Timeout(5*time.Second))
+	options = append(options, more...)
 	nc, err := nats.Connect(url, options...)
 	if err != nil {
 		return nil, fmt.Errorf("the server of %s cannot be reached (%w): is \"admitone serve\" running?", r.data, err)

@@ -61,7 +61,7 @@ Each flag is also an environment variable: --sync-interval is ADMITONE_SYNC_INTE
 	}
 	root.AddCommand(serveCommand(), tokenCommand(), versionCommand(),
 		servicesCommand(), projectionsCommand(), processesCommand(), rebuildCommand(), parkedCommand(), verifyCommand(),
-		importCommand(), eventsCommand(), eraseCommand(), doctorCommand())
+		importCommand(), eventsCommand(), eraseCommand(), doctorCommand(), chatCommand())
 	return root
 }
 
