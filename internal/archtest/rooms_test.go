@@ -43,6 +43,7 @@ var rooms = []room{
 	{path: "internal/catalogue", may: []string{"api", "eventstore"}},
 	{path: "internal/natsapi", may: []string{"api"}},
 	{path: "client", may: []string{"api"}},
+	{path: "examples/bot", may: []string{"api", "client"}},
 	{path: "internal/keys", may: []string{"api"}},
 	{path: "internal/control"},
 	{path: "internal/archtest", tests: true},
