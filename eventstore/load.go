@@ -55,7 +55,7 @@ func (s *Stream) history(messages []Message, afterVersion uint64) (History, erro
 			h.Missing = next
 			return h, nil
 		}
-		e, err := s.decodeAt(m.Message, m.Position)
+		e, err := s.DecodeAt(m.Message, m.Position)
 		if err != nil {
 			return History{}, err
 		}

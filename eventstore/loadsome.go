@@ -86,7 +86,7 @@ func (s *Stream) fromWindow(w window) (History, error) {
 	h.Events = make([]Event, w.next)
 	for i, m := range w.found[:w.next] {
 		var err error
-		if h.Events[i], err = s.decodeAt(m.Message, m.Position); err != nil {
+		if h.Events[i], err = s.DecodeAt(m.Message, m.Position); err != nil {
 			return History{}, err
 		}
 	}

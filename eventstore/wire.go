@@ -75,11 +75,14 @@ func (s *Stream) onAggregate(subject string) bool {
 	return false
 }
 
+// uuidText is how long a UUID is as text.
+const uuidText = 36
+
 // aggregateOf reads the aggregate's id out of a subject.
 func (s *Stream) aggregateOf(subject string) (uuid.UUID, error) {
 	rest, ok := strings.CutPrefix(subject, s.prefix)
 	partition, text, found := strings.Cut(rest, ".")
-	if !ok || !found || len(text) != 36 {
+	if !ok || !found || len(text) != uuidText {
 		return uuid.Nil, fmt.Errorf("subject %q is not %s<partition>.<uuid>", subject, s.prefix)
 	}
 	id, err := uuid.Parse(text)
