@@ -8,6 +8,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // Upcaster turns a payload of an old schema revision into the next one.
@@ -107,7 +109,7 @@ func decodeAs(t reflect.Type, name string, body []byte) (Payload, error) {
 		return nil, fmt.Errorf("%w: %q: %w", ErrMalformed, name, errNoObject)
 	}
 	v := reflect.New(t)
-	if err := json.Unmarshal(body, v.Interface()); err != nil {
+	if err := jsonv1.Unmarshal(body, v.Interface()); err != nil {
 		return nil, fmt.Errorf("%w: %q: %w", ErrMalformed, name, err)
 	}
 	return v.Elem().Interface().(Payload), nil
