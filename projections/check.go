@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/admitone/admitone/readstore"
@@ -119,13 +120,18 @@ func (g *generation) compare(ctx context.Context, e *entry) (string, error) {
 			return text, err
 		}
 	}
-	for _, a := range e.appended {
-		if text, err := g.compareRows(ctx, g.appended[a.table], []readstore.Row{a.row}); text != "" || err != nil {
-			return text, err
+	for i, table := range g.appended {
+		for some := range slices.Chunk(e.appendedTo(i), comparedAtOnce) {
+			if text, err := g.compareRows(ctx, table, some); text != "" || err != nil {
+				return text, err
+			}
 		}
 	}
 	return "", nil
 }
+
+// comparedAtOnce is how many appended rows of an aggregate are read together.
+const comparedAtOnce = 500
 
 func (g *generation) compareRows(ctx context.Context, table *readstore.Table, want []readstore.Row) (string, error) {
 	if len(want) == 0 {

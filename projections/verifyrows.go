@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/admitone/admitone/readstore"
 	"github.com/google/uuid"
@@ -75,6 +76,7 @@ func (e *entry) appendedTo(table int) []readstore.Row {
 }
 
 func (v *verifier) scanTable(ctx context.Context, i int, g *generation, t scanned, suspects map[uuid.UUID]string) error {
+	wanted := wantedRows{table: t.table, want: t.want, many: map[*entry]map[string]readstore.Row{}}
 	return g.store.Scan(ctx, t.table, func(row readstore.Row) error {
 		text, _ := row[t.id].(string)
 		id, err := uuid.Parse(text)
@@ -87,13 +89,54 @@ func (v *verifier) scanTable(ctx context.Context, i int, g *generation, t scanne
 			return nil
 		}
 		v.report.rows.Add(1)
-		if a == nil || !hasRow(t.want(a.entries[i]), row) {
+		if a == nil || !wanted.has(a.entries[i], row) {
 			suspects[id] = fmt.Sprintf("table %s has a row that the log does not say: %v", t.table.Name, row)
 			return nil
 		}
 		a.rows[i]++
 		return nil
 	})
+}
+
+// wantedRows finds rows of a table among those that entries should have in it.
+type wantedRows struct {
+	table *readstore.Table
+	want  func(*entry) []readstore.Row
+	many  map[*entry]map[string]readstore.Row // by key, of entries with more than fewRows
+}
+
+// fewRows are compared one by one.
+const fewRows = 32
+
+func (w *wantedRows) has(e *entry, row readstore.Row) bool {
+	byKey, known := w.many[e]
+	if !known {
+		rows := w.want(e)
+		if len(rows) <= fewRows {
+			return hasRow(rows, row)
+		}
+		byKey = make(map[string]readstore.Row, len(rows))
+		for _, r := range rows {
+			byKey[keyText(w.table, r)] = r
+		}
+		w.many[e] = byKey
+	}
+	wanted, there := byKey[keyText(w.table, row)]
+	return there && sameValues(wanted, row)
+}
+
+// keyText is the key of a row as text.
+func keyText(t *readstore.Table, row readstore.Row) string {
+	var text []byte
+	for _, v := range t.KeyOf(row) {
+		switch v := v.(type) {
+		case time.Time:
+			text = fmt.Appendf(text, "%d ", v.UnixMilli())
+		default:
+			text = fmt.Appendf(text, "%#v ", v)
+		}
+	}
+	return string(text)
 }
 
 func hasRow(rows []readstore.Row, row readstore.Row) bool {
@@ -166,8 +209,9 @@ func (v *verifier) tooMany(ctx context.Context, g *generation, id uuid.UUID) (st
 func (g *generation) extraRow(ctx context.Context, e *entry) (string, error) {
 	var extra string
 	look := func(table *readstore.Table, column int, want []readstore.Row) error {
+		wanted := wantedRows{table: table, want: func(*entry) []readstore.Row { return want }, many: map[*entry]map[string]readstore.Row{}}
 		err := g.store.Scan(ctx, table, func(row readstore.Row) error {
-			if row[column] != e.key || hasRow(want, row) {
+			if row[column] != e.key || wanted.has(e, row) {
 				return nil
 			}
 			extra = fmt.Sprintf("table %s has a row that the log does not say: %v", table.Name, row)

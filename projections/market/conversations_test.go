@@ -122,8 +122,14 @@ func (k *talk) expected() api.Conversation {
 	if st.AgentID != uuid.Nil {
 		c.AgentID = st.AgentID.String()
 	}
+	place := map[uuid.UUID]int{}
 	for i, e := range k.history {
-		if m, ok := e.(conversation.MessageSent); ok && m.Author == conversation.AuthorUser && !k.answered(i) {
+		if m, ok := e.(conversation.MessageSent); ok {
+			place[m.MessageID] = i
+		}
+	}
+	for i, e := range k.history {
+		if m, ok := e.(conversation.MessageSent); ok && m.Author == conversation.AuthorUser && !k.answered(i, place) {
 			c.WaitingSince = k.at(i + 1)
 			break
 		}
@@ -134,13 +140,7 @@ func (k *talk) expected() api.Conversation {
 // answered says whether anything after the user's message i has answered it: an
 // agent, or the end of it all, or the Bot with an answer to it or to a later one,
 // unless it had been left to an agent before.
-func (k *talk) answered(i int) bool {
-	place := map[uuid.UUID]int{}
-	for j, e := range k.history {
-		if m, ok := e.(conversation.MessageSent); ok {
-			place[m.MessageID] = j
-		}
-	}
+func (k *talk) answered(i int, place map[uuid.UUID]int) bool {
 	left := false
 	for _, e := range k.history[i+1:] {
 		switch e := e.(type) {

@@ -2,6 +2,7 @@ package market_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
@@ -13,28 +14,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestLongConversationIsPagedFromBothEnds(t *testing.T)    { testLong(t, openSQLite(t)) }
-func TestLongConversationIsPagedFromBothEndsCQL(t *testing.T) { testLong(t, openCQL(t)) }
+func TestLongConversationIsPagedFromBothEnds(t *testing.T)    { testLong(t, openSQLite(t), 3500) }
+func TestLongConversationIsPagedFromBothEndsCQL(t *testing.T) { testLong(t, openCQL(t), 3500) }
 
-// testLong: 3,500 messages of one user come back in order from either end, from
-// partitions that are bounded.
-func testLong(t *testing.T, store readstore.Store) {
-	s := setupSupport(t, store)
-	k := newTalk(uuid.New(), uuid.Nil, noon, "help")
-	k.decide(conversation.Take{AgentID: uuid.New()})
-	for i := 2; i <= 3500; i++ {
-		by := conversation.Send{MessageID: uuid.New(), Author: conversation.AuthorUser, AuthorID: k.state.AccountID, Text: fmt.Sprintf("message %d", i)}
-		if i%3 == 0 {
-			by.Author, by.AuthorID = conversation.AuthorAgent, k.state.AgentID
-		}
-		k.decide(by)
+// TestProofLongConversation is the same with 100,000 messages.
+func TestProofLongConversation(t *testing.T) {
+	if os.Getenv("ADMITONE_PROOF") == "" {
+		t.Skip("a long test: it runs in `make proof`")
 	}
-	k.decide(conversation.Close{By: k.state.AccountID, Role: conversation.RoleUser})
+	t.Run("SQLite", func(t *testing.T) { testLong(t, openSQLite(t), 100_000) })
+	t.Run("CQL", func(t *testing.T) { testLong(t, openCQL(t), 100_000) })
+}
+
+// testLong: all messages of a talk of a user, the Bot and an agent come back in
+// order from either end, from partitions that are bounded.
+func testLong(t *testing.T, store readstore.Store, n int) {
+	s, k := setupSupport(t, store), longTalk(n)
 	s.published(map[uuid.UUID]uuid.UUID{k.id: k.state.AccountID}, k.facts())
 	s.rest()
 
 	want := k.messages()
-	require.Len(t, want, 3500)
+	require.Len(t, want, n)
 	for _, limit := range []int{100, 63} {
 		require.Equal(t, want, s.messages(k.id, "asc", limit))
 		slices.Reverse(want)
@@ -42,7 +42,26 @@ func testLong(t *testing.T, store readstore.Store) {
 		slices.Reverse(want)
 	}
 	s.bounded(k)
+	require.Equal(t, []api.Conversation{k.expected()}, s.list(api.GetConversationsParams{Status: "taken"}))
 	s.clean(false)
+}
+
+// longTalk is n messages: in its first half the Bot answers, then an agent.
+func longTalk(n int) *talk {
+	k := newTalk(uuid.New(), uuid.Nil, noon, "help")
+	for i := 2; i <= n; i++ {
+		m := conversation.Send{MessageID: uuid.New(), Author: conversation.AuthorUser, AuthorID: k.state.AccountID, Text: fmt.Sprintf("message %d", i)}
+		switch {
+		case i == n/2:
+			k.decide(conversation.Take{AgentID: uuid.New()})
+		case i%2 == 0 && i < n/2:
+			m.Author, m.AuthorID, m.InReplyTo = conversation.AuthorBot, uuid.Nil, k.state.LastMessageID
+		case i%3 == 0 && i > n/2:
+			m.Author, m.AuthorID = conversation.AuthorAgent, k.state.AgentID
+		}
+		k.decide(m)
+	}
+	return k
 }
 
 // bounded looks at the partitions of a conversation.
@@ -50,23 +69,25 @@ func (s *support) bounded(k *talk) {
 	s.t.Helper()
 	view, err := s.reader("messages").View(natstest.Context(s.t))
 	require.NoError(s.t, err)
-	rows := map[int64]int{}
+	rows, want := map[int64]int{}, map[int64]int{}
 	require.NoError(s.t, s.store.Scan(s.agent, view.Table("messages_by_conversation"), func(r readstore.Row) error {
 		rows[r[1].(int64)]++
 		return nil
 	}))
-	require.Equal(s.t, map[int64]int{0: 998, 1: 1000, 2: 1000, 3: 502}, rows, "a bucket is a thousand versions")
-	buckets, err := s.store.Page(s.agent, view.Table("message_buckets"), readstore.Query{Partition: readstore.Key{k.id.String()}, Limit: 100})
-	require.NoError(s.t, err)
-	var want []readstore.Row
-	for i := range 4 {
-		first := 1000*i + 1
-		want = append(want, readstore.Row{k.id.String(), int64(i), int64(first), k.at(first)})
+	for _, m := range k.messages() {
+		want[(m.Version-1)/1000]++
 	}
-	require.Equal(s.t, want, buckets.Rows)
+	require.Equal(s.t, want, rows, "a bucket is a thousand versions")
+	buckets, err := s.store.Page(s.agent, view.Table("message_buckets"), readstore.Query{Partition: readstore.Key{k.id.String()}, Limit: 1000})
+	require.NoError(s.t, err)
+	for i := range want {
+		first := 1000*int(i) + 1
+		require.Equal(s.t, readstore.Row{k.id.String(), i, int64(first), k.at(first)}, buckets.Rows[i])
+	}
+	require.Len(s.t, buckets.Rows, len(want))
 	home, err := s.store.Get(s.agent, view.Table("messages"), readstore.Key{k.id.String()})
 	require.NoError(s.t, err)
-	require.Equal(s.t, readstore.Row{k.id.String(), int64(3503), k.state.AccountID.String(), int64(3500)}, home[0])
+	require.Equal(s.t, readstore.Row{k.id.String(), int64(len(k.history)), k.state.AccountID.String(), k.state.Messages}, home[0])
 }
 
 // messages is what a page of them should have.
@@ -128,4 +149,29 @@ func TestTextsAreKeptSealed(t *testing.T) {
 	s.rebuilt()
 	require.Equal(t, erased, s.messages(k.id, "desc", 1))
 	s.clean(false)
+}
+
+// TestVerifyFindsWrongMessages: among many rows of a conversation, one that is not
+// as the log says, and one too many.
+func TestVerifyFindsWrongMessages(t *testing.T) {
+	s, changed, extra, owners := setupSupport(t, openSQLite(t)), longTalk(100), longTalk(100), map[uuid.UUID]uuid.UUID{}
+	for _, k := range []*talk{changed, extra} {
+		owners[k.id] = k.state.AccountID
+		s.published(owners, k.facts())
+	}
+	s.rest()
+	s.clean(false)
+	view, err := s.reader("messages").View(natstest.Context(t))
+	require.NoError(t, err)
+	table := view.Table("messages_by_conversation")
+	row := func(k *talk, version int64) readstore.Row {
+		return readstore.Row{k.id.String(), int64(0), version, uuid.NewString(), "user", k.state.AccountID.String(), "x", "", noon}
+	}
+	require.NoError(t, s.store.Write(natstest.Context(t), []readstore.Mutation{
+		{Table: table, Row: row(changed, 50), Timestamp: 1000}, {Table: table, Row: row(extra, 999), Timestamp: 1000},
+	}))
+	found, err := s.projector.Verify(natstest.Context(t), nil)
+	require.NoError(t, err)
+	require.Equal(t, 2, found.Errors, "%+v", found.Findings)
+	require.ElementsMatch(t, []string{changed.id.String(), extra.id.String()}, []string{found.Findings[0].Aggregate, found.Findings[1].Aggregate})
 }
