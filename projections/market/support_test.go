@@ -60,7 +60,7 @@ func setupSupport(t testing.TB, store readstore.Store) *support {
 	require.NoError(t, err)
 	s.queries, err = readapi.NewConversationQueries(store, s.reader("conversations"), s.reader("messages"), opener{s.keys}, make([]byte, 32))
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	t.Cleanup(cancel)
 	s.agent = api.WithCaller(ctx, api.Caller{Account: uuid.New(), Role: api.RoleAgent})
 	return s
