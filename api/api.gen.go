@@ -126,7 +126,7 @@ type Conversation struct {
 	// Reason Why it was handed over or closed, whichever came last; absent where neither was, or none was given
 	Reason string `json:"reason,omitempty,omitzero"`
 
-	// Messages How many it has
+	// Messages How many it has; 0 for a moment after it was opened
 	Messages int64 `json:"messages"`
 
 	// WaitingSince When the oldest message that has no answer yet was sent; absent where there is none, and in answers of commands

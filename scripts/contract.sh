@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds the served contract against the server: starts one of its own in a folder that
 # goes away again, and lets schemathesis send what /openapi.json allows and what it does
-# not, as an admin and as a user. SEED=n chooses other requests, EXAMPLES=n how many of them.
+# not, in each role. SEED=n chooses other requests, EXAMPLES=n how many of them.
 #
 # It needs Go, curl and Python; contract/schemathesis.toml says what counts as a fault.
 set -euo pipefail
@@ -49,22 +49,27 @@ create() {
 	sed -nE 's/^Consistency-Token: (.*)\r$/\1/Ip' "$work/headers"
 }
 
-# check NUMBER ROLE: sends requests as that account, which has a ticket and an order.
+# check NUMBER ROLE: sends requests as that account, which has a ticket, an order and a
+# conversation.
 check() {
-	local bearer offer ticket ticket_token order order_token
+	local bearer offer ticket ticket_token order order_token talk talk_token ended
 	bearer=$(token "$1" "$2")
 	# Somebody else's, and nobody has ordered it yet.
 	{ read -r offer; read -r _; } < <(create "$(token 1 user)" /v1/tickets "$listing")
 	{ read -r ticket; read -r ticket_token; } < <(create "$bearer" /v1/tickets "$listing")
 	{ read -r order; read -r order_token; } < <(create "$bearer" /v1/orders "{\"ticket_id\":\"$offer\"}")
+	{ read -r talk; read -r talk_token; } < <(create "$bearer" /v1/conversations '{"topic":"other","text":"Hello"}')
+	{ read -r ended; read -r _; } < <(create "$bearer" /v1/conversations '{"topic":"other","text":"Hello"}')
 	printf '\n--- as %s\n' "$2"
 	cp -r "$here/contract" "$work/$2"
 	cd "$work/$2" # where it finds these, and leaves its notes
 	printf '"%s"\n' "$ticket" "$offer" >tickets.dict
 	printf '"%s"\n' "$order" >orders.dict
-	printf '"%s"\n' "$ticket" "$order" >aggregates.dict
-	printf '"%s"\n' "$ticket_token" "$order_token" "$ticket_token, $order_token" >tokens.dict
-	export CONTRACT_OFFER=$offer CONTRACT_TICKET=$ticket CONTRACT_ORDER=$order
+	printf '"%s"\n' "$talk" >conversations.dict
+	printf '"%s"\n' "$ended" >ended.dict
+	printf '"%s"\n' "$ticket" "$order" "$talk" >aggregates.dict
+	printf '"%s"\n' "$ticket_token" "$order_token" "$talk_token" "$ticket_token, $order_token" >tokens.dict
+	export CONTRACT_OFFER=$offer CONTRACT_TICKET=$ticket CONTRACT_ORDER=$order CONTRACT_TALK=$talk CONTRACT_ENDED=$ended
 	"$here/python.sh" schemathesis run "$url/openapi.json" -H "Authorization: Bearer $bearer" \
 		--checks all --max-examples "$examples" --seed "$seed" --no-color || {
 		echo "contract.sh: the contract and the server differ, see above; the server's last words:" >&2
@@ -77,3 +82,5 @@ listing='{"title":"Row 7, seat 12","price":{"amount":2500,"currency":"EUR"}}'
 start
 check 2 admin
 check 3 user
+check 4 agent
+check 5 bot

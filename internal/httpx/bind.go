@@ -83,6 +83,19 @@ func (s *server) checkBody(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// checkQuery refuses parameters that are there and empty where an empty one means
+// nothing: the generated handlers would take some of them for absent.
+func (s *server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for _, name := range s.rules[ruleKey(c.Request().Method, c.Path())].formatted {
+			if values, given := c.QueryParams()[name]; given && values[0] == "" {
+				return api.Malformed("the query parameter %s is empty: leave it out, or give it a value", name)
+			}
+		}
+		return next(c)
+	}
+}
+
 func isJSON(h http.Header) bool {
 	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset := params["charset"]

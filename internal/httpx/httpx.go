@@ -100,7 +100,7 @@ func newEcho(endpoints api.StrictServerInterface, cfg Config) (*echo.Echo, error
 	if cfg.ProbesOnly {
 		e.Use(onlyProbes)
 	}
-	e.Use(s.admit, s.checkBody, joinLists)
+	e.Use(s.admit, s.checkBody, s.checkQuery, joinLists)
 	api.RegisterHandlers(e, api.NewStrictHandler(endpoints, nil))
 	return e, nil
 }

@@ -20,14 +20,27 @@ type rule struct {
 	body    *schema  // nil: no body
 
 	bodyOptional bool
+	// formatted are the query parameters of a format that nothing empty has.
+	formatted []string
 }
 
 type document struct {
 	Paths      map[string]map[string]operation
-	Components struct{ Schemas map[string]json.RawMessage }
+	Components struct {
+		Schemas    map[string]json.RawMessage
+		Parameters map[string]parameter
+	}
+}
+
+type parameter struct {
+	Ref    string `json:"$ref"`
+	Name   string
+	In     string
+	Schema struct{ Format string }
 }
 
 type operation struct {
+	Parameters  []parameter
 	Tags        []string
 	Security    []json.RawMessage
 	Roles       []string `json:"x-roles"`
@@ -59,10 +72,23 @@ func readRules() (map[string]rule, error) {
 					return nil, fmt.Errorf("httpx: body of %s %s: %w", method, path, err)
 				}
 			}
+			r.formatted = doc.formatted(op.Parameters)
 			rules[ruleKey(strings.ToUpper(method), pathParameter.ReplaceAllString(path, ":$1"))] = r
 		}
 	}
 	return rules, nil
+}
+
+func (d *document) formatted(all []parameter) (names []string) {
+	for _, p := range all {
+		if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
+			p = d.Components.Parameters[name]
+		}
+		if p.In == "query" && p.Schema.Format != "" {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 func ruleKey(method, echoPath string) string { return method + " " + echoPath }

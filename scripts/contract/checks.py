@@ -15,6 +15,12 @@ IN_ORDER = {
     503: {"not_yet"},
 }
 
+# What is there, for the paths that match, the first one first.
+KNOWN = {
+    "/v1/orders": "CONTRACT_ORDER", "/v1/conversations/.*/close": "CONTRACT_ENDED", "/v1/conversations": "CONTRACT_TALK",
+    "": "CONTRACT_TICKET",
+}
+
 UUID = re.compile(r"[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
 
 # Left to itself, schemathesis sends no quotes in headers, and so no entity tag at all.
@@ -51,7 +57,7 @@ def before_load_schema(ctx, raw_schema):
     components["parameters"]["IfMatch"]["example"] = "*"
     components["schemas"]["NewOrder"]["properties"]["ticket_id"]["example"] = os.environ["CONTRACT_OFFER"]
     for path, operations in raw_schema["paths"].items():
-        known = os.environ["CONTRACT_ORDER" if path.startswith("/v1/orders") else "CONTRACT_TICKET"]
+        known = os.environ[next(name for pattern, name in KNOWN.items() if re.match(pattern, path))]
         of_known = {**components["parameters"]["Id"], "example": known}
         for operation in operations.values():
             operation["parameters"] = [
