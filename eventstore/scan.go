@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -198,24 +196,24 @@ func (sc *scan) pause(ctx context.Context, cause error) error {
 // take runs in the consumer's goroutine; the lock keeps a replaced consumer's
 // last message apart from the next consumer's first.
 func (sc *scan) take(m jetstream.Msg) {
-	sequence, stored, pending, ok := ackFields(m.Reply())
+	r, ok := ReceiptOf(m.Reply())
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	if !ok || sc.ended || sequence < sc.next {
+	if !ok || sc.ended || r.Sequence < sc.next {
 		return
 	}
-	if sequence <= sc.to && sc.stream.onAggregate(m.Subject()) {
-		err := sc.fn(Message{Subject: m.Subject(), Sequence: sequence, Stored: stored, Header: m.Headers(), Data: m.Data()})
+	if r.Sequence <= sc.to && sc.stream.onAggregate(m.Subject()) {
+		err := sc.fn(Message{Subject: m.Subject(), Sequence: r.Sequence, Stored: r.Stored, Header: m.Headers(), Data: m.Data()})
 		if err != nil {
 			sc.endLocked(err)
 			return
 		}
 	}
-	sc.next = sequence + 1
+	sc.next = r.Sequence + 1
 	switch {
-	case sequence >= sc.to:
+	case r.Sequence >= sc.to:
 		sc.endLocked(nil)
-	case pending == 0:
+	case r.Pending == 0:
 		sc.runDry()
 	}
 }
@@ -225,22 +223,4 @@ func (sc *scan) runDry() {
 	case sc.dry <- struct{}{}:
 	default:
 	}
-}
-
-// ackFields reads $JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.
-// <consumer sequence>.<time>.<pending>, or the longer form with a domain and an
-// account in front and a token behind (ADR-15).
-func ackFields(reply string) (sequence uint64, stored time.Time, pending uint64, ok bool) {
-	tokens := strings.Split(reply, ".")
-	at := 5
-	if len(tokens) >= 11 {
-		at = 7
-	}
-	if len(tokens) < at+4 {
-		return 0, time.Time{}, 0, false
-	}
-	sequence, err1 := strconv.ParseUint(tokens[at], 10, 64)
-	nanos, err2 := strconv.ParseInt(tokens[at+2], 10, 64)
-	pending, err3 := strconv.ParseUint(tokens[at+3], 10, 64)
-	return sequence, time.Unix(0, nanos), pending, err1 == nil && err2 == nil && err3 == nil
 }

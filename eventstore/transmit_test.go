@@ -54,14 +54,12 @@ func TestAckSubjects(t *testing.T) {
 		"$JS.ACK.domain.hash.TOYS.consumer.1.42.7.1700000000000000001.3",
 		"$JS.ACK.domain.hash.TOYS.consumer.1.42.7.1700000000000000001.3.token",
 	} {
-		sequence, stored, pending, ok := ackFields(reply)
+		r, ok := ReceiptOf(reply)
 		require.True(t, ok, reply)
-		require.EqualValues(t, 42, sequence)
-		require.Equal(t, time.Unix(0, 1700000000000000001), stored)
-		require.EqualValues(t, 3, pending)
+		require.Equal(t, Receipt{Sequence: 42, Number: 7, Deliveries: 1, Stored: time.Unix(0, 1700000000000000001), Pending: 3}, r)
 	}
-	for _, reply := range []string{"", "_INBOX.x", "$JS.ACK.TOYS.consumer.1.x.7.1.3"} {
-		_, _, _, ok := ackFields(reply)
+	for _, reply := range []string{"", "_INBOX.x", "$JS.ACK.TOYS.consumer.1.x.7.1.3", "$JS.ACK.TOYS.consumer.1.42.7.1700000000000000001"} {
+		_, ok := ReceiptOf(reply)
 		require.False(t, ok, reply)
 	}
 }

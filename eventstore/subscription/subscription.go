@@ -276,24 +276,24 @@ func (s *Subscription) consumerConfig() jetstream.ConsumerConfig {
 // dispatch hands a message to its lane, and blocks while the lane is full: that
 // is what slows the pull.
 func (s *Subscription) dispatch(ctx context.Context, m jetstream.Msg) {
-	meta, err := m.Metadata()
-	if err != nil {
-		s.cfg.Logger.Error("message without JetStream metadata ignored", "subject", m.Subject(), "cause", err)
+	receipt, ok := eventstore.ReceiptOf(m.Reply())
+	if !ok {
+		s.cfg.Logger.Error("message without a JetStream reply subject ignored", "subject", m.Subject(), "reply", m.Reply())
 		return
 	}
 	d := &Delivery{
 		Message: eventstore.Message{
 			Subject:  m.Subject(),
-			Sequence: meta.Sequence.Stream,
-			Stored:   meta.Timestamp,
+			Sequence: receipt.Sequence,
+			Stored:   receipt.Stored,
 			Header:   m.Headers(),
 			Data:     m.Data(),
 		},
-		Deliveries: meta.NumDelivered,
+		Deliveries: receipt.Deliveries,
 		msg:        m,
 		sub:        s,
 	}
-	s.tracker.delivered(d, meta.Sequence.Consumer)
+	s.tracker.delivered(d, receipt.Number)
 	lane := maphash.String(s.seed, d.Subject) % uint64(len(s.lanes))
 	select {
 	case s.lanes[lane] <- d:
