@@ -54,7 +54,7 @@ func (c *ConversationCommands) PostMessage(ctx context.Context, r api.PostMessag
 		return nil, err
 	}
 	return api.PostMessage201JSONResponse{
-		Body: conversationOf(r.ID, result), Headers: api.PostMessage201ResponseHeaders(conversationHeaders(r.ID, result)),
+		Body: conversationOf(r.ID, result), Headers: conversationHeaders(r.ID, result),
 	}, nil
 }
 

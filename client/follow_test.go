@@ -1,0 +1,72 @@
+package client_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/admitone/admitone/api"
+	"github.com/admitone/admitone/client"
+	"github.com/admitone/admitone/internal/natstest"
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+)
+
+var errEnough = errors.New("enough")
+
+// followed is what Follow tells of a conversation behind a version, up to one, where a
+// copy gives these answers to its questions, and what it was asked.
+func followed(t *testing.T, after uint64, last int64, answers ...string) (versions []int64, asked []string, err error) {
+	t.Helper()
+	server := natstest.Server(t)
+	copied := natstest.Conn(t, server)
+	_, err = copied.Subscribe(api.QuerySubject+"conversation.follow", func(m *nats.Msg) {
+		asked = append(asked, string(m.Data))
+		reply := nats.NewMsg(m.Reply)
+		reply.Header.Set(api.HeaderStatus, "200")
+		var p api.Problem
+		if json.Unmarshal([]byte(answers[0]), &p) == nil && p.Status != 0 {
+			reply.Header.Set(api.HeaderStatus, fmt.Sprint(p.Status))
+		}
+		reply.Data, answers = []byte(answers[0]), answers[1:]
+		_ = copied.PublishMsg(reply)
+	})
+	require.NoError(t, err)
+	require.NoError(t, copied.Flush())
+	err = client.New(natstest.Conn(t, server), "token").Follow(natstest.Context(t), uuid.New(), after, func(u api.Update) error {
+		if versions = append(versions, u.Version); u.Version == last {
+			return errEnough
+		}
+		return nil
+	})
+	return versions, asked, err
+}
+
+// It goes on where it was, by the cursor as long as that is good for something.
+func TestFollowGoesOn(t *testing.T) {
+	t.Parallel()
+	versions, asked, err := followed(t, 3, 6,
+		`{"items":[{"version":4},{"version":5}],"next_cursor":"a"}`, `{"items":[],"next_cursor":"b"}`,
+		`{"status":503,"code":"broker_unavailable"}`, `{"status":400,"code":"invalid_cursor"}`,
+		`{"items":[{"version":6}],"next_cursor":"c"}`)
+	require.ErrorIs(t, err, errEnough)
+	require.Equal(t, []int64{4, 5, 6}, versions)
+	require.Equal(t, []string{
+		`{"after":3}`, `{"after":5,"cursor":"a"}`, `{"after":5,"cursor":"b"}`, `{"after":5,"cursor":"b"}`, `{"after":5}`,
+	}, asked)
+}
+
+// What is not the next thing is not told, and what stays wrong ends it.
+func TestFollowEnds(t *testing.T) {
+	t.Parallel()
+	versions, _, err := followed(t, 0, 9, `{"items":[{"version":1},{"version":3}],"next_cursor":"a"}`)
+	require.ErrorContains(t, err, "version 3 came behind version 1")
+	require.Equal(t, []int64{1}, versions)
+
+	_, _, err = followed(t, 0, 9, `{"status":404,"code":"conversation_not_found"}`)
+	var p *client.Problem
+	require.ErrorAs(t, err, &p)
+	require.Equal(t, "conversation_not_found", p.Code)
+}
