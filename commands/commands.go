@@ -110,4 +110,7 @@ type Result[S any] struct {
 	Updated  time.Time // of Version
 	Repeated bool      // the command had been handled before; State and Version are those of then
 	Appended bool      // false when there was nothing to do
+
+	// past is set where State is that of an earlier version, which is still to be read.
+	past bool
 }

@@ -22,7 +22,11 @@ func (h *Handler[S, C]) At(ctx context.Context, id uuid.UUID, version uint64) (R
 	if id == uuid.Nil {
 		return Result[S]{}, errors.New("commands: an aggregate needs an id")
 	}
-	return h.inTurn(ctx, id, func(e *entry[S]) (Result[S], error) { return h.look(ctx, e, id, version) })
+	res, err := h.inTurn(ctx, id, func(e *entry[S]) (Result[S], error) { return h.look(ctx, e, id, version) })
+	if err != nil || !res.past {
+		return res, err
+	}
+	return h.past(ctx, id, res)
 }
 
 // look answers with what is known now when that is enough. Where overtaken(err), it
@@ -34,7 +38,7 @@ func (h *Handler[S, C]) look(ctx context.Context, e *entry[S], id uuid.UUID, ver
 		}
 	}
 	if e.agg.version > version {
-		return h.stateAt(ctx, id, version)
+		return Result[S]{Version: version, past: true}, nil
 	}
 	if e.agg.version == version {
 		return e.agg.result(), nil

@@ -88,6 +88,9 @@ func (h *Handler[S, C]) Handle(ctx context.Context, cmd Command[C]) (Result[S], 
 	}
 	ctx, span := traced(ctx, &cmd)
 	res, err := h.inTurn(ctx, cmd.Aggregate, func(e *entry[S]) (Result[S], error) { return h.attempt(ctx, e, cmd) })
+	if err == nil && res.past {
+		res, err = h.past(ctx, cmd.Aggregate, res)
+	}
 	endSpan(span, cmd.Aggregate, res.Version, err)
 	return res, err
 }
@@ -133,7 +136,7 @@ func (h *Handler[S, C]) attempt(ctx context.Context, e *entry[S], cmd Command[C]
 	}
 	a := e.agg
 	if done, ok := a.handled.find(cmd.ID); ok {
-		return h.repeat(ctx, a, cmd, done)
+		return h.repeat(a, cmd, done)
 	}
 	if cmd.IfVersion != nil && *cmd.IfVersion != a.version {
 		mismatch := &VersionMismatchError{Aggregate: cmd.Aggregate, Expected: *cmd.IfVersion, Actual: a.version}
@@ -217,15 +220,33 @@ func (h *Handler[S, C]) confirm(ctx context.Context, e *entry[S], id uuid.UUID, 
 }
 
 // repeat answers as the command's first handling did.
-func (h *Handler[S, C]) repeat(ctx context.Context, a *aggregate[S], cmd Command[C], done record) (Result[S], error) {
+func (h *Handler[S, C]) repeat(a *aggregate[S], cmd Command[C], done record) (Result[S], error) {
 	if done.hash != hashOf(cmd.Hash) {
 		return Result[S]{}, fmt.Errorf("commands: %s of %s: %w", cmd.ID, cmd.Aggregate, ErrKeyReused)
 	}
-	res, err := a.result(), error(nil)
+	res := a.result()
 	if done.last != a.version {
-		res, err = h.stateAt(ctx, cmd.Aggregate, done.last)
+		res = Result[S]{Version: done.last, past: true}
 	}
 	res.Repeated = true
+	return res, nil
+}
+
+// past reads the state of an earlier version. It may take long in a long history, and
+// never changes, so nobody waits for a turn meanwhile.
+func (h *Handler[S, C]) past(ctx context.Context, id uuid.UUID, of Result[S]) (Result[S], error) {
+	var res Result[S]
+	var err error
+	// The outcome is kept here and not in the policy's result, which a context that
+	// ends just after a successful attempt would hide.
+	_ = h.retries.WithContext(ctx).Run(func() error {
+		res, err = h.stateAt(ctx, id, of.Version)
+		return err
+	})
+	if overtaken(err) {
+		err = fmt.Errorf("commands: %s, version %d: %w: %w; nothing was appended, send it again", id, of.Version, ErrContention, err)
+	}
+	res.Repeated = of.Repeated
 	return res, err
 }
 
