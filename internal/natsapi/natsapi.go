@@ -36,8 +36,9 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// How many commands, and how many queries of one name, a copy answers at once; more
-// wait in the broker's client until there is room. Queries may wait for long.
+// How many commands, and how many queries of one name, a copy answers at once. More
+// commands wait in the broker's client until there is room; more queries, which may stay
+// for long, are answered with a 503.
 const (
 	CommandsInFlight = 256
 	QueriesInFlight  = 1024

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/admitone/admitone/api"
@@ -16,11 +15,8 @@ import (
 	"github.com/nats-io/nats.go/micro"
 )
 
-// Headers that a request and an answer have over NATS as over HTTP.
-var (
-	requestHeaders = []string{"Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "Prefer", "Consistency-Token", "X-Request-Id", "Traceparent"}
-	answerHeaders  = []string{"Content-Type", "Location", "ETag", "Consistency-Token", "Retry-After", "Www-Authenticate", "X-Request-Id"}
-)
+// requestHeaders are those that a request has over NATS as over HTTP.
+var requestHeaders = []string{"Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "Prefer", "Consistency-Token", "X-Request-Id", "Traceparent"}
 
 // inquiry is one operation as this copy answers it.
 type inquiry struct {
@@ -33,10 +29,20 @@ type inquiry struct {
 // endpointName: the framework allows no dots.
 func (q inquiry) endpointName() string { return strings.ReplaceAll(q.Name, ".", "-") }
 
-// serve hands each request to a goroutine of its own, while there is room.
+// serve hands each request to a goroutine of its own, while there is room. A command
+// waits for room, which is soon there; a query, that may stay for long, is sent away.
 func (s *Server) serve(q inquiry) micro.Handler {
 	return micro.HandlerFunc(func(r micro.Request) {
-		q.room <- struct{}{}
+		if !q.query {
+			q.room <- struct{}{}
+		} else {
+			select {
+			case q.room <- struct{}{}:
+			default:
+				s.send(r, refusal(busy))
+				return
+			}
+		}
 		s.wg.Go(func() {
 			defer func() { <-q.room }()
 			s.answer(q, r)
@@ -46,33 +52,17 @@ func (s *Server) serve(q inquiry) micro.Handler {
 
 // answer lets the HTTP handler answer.
 func (s *Server) answer(q inquiry, r micro.Request) {
-	out := &recorder{header: http.Header{}, status: http.StatusOK}
 	in, err := s.request(q, r)
 	switch {
 	case errors.Is(err, errParameters):
-		out.refuse(err)
+		s.send(r, refusal(malformed))
 	case err != nil:
-		s.respond(r, r.Error("500", "the request could not be passed on", nil))
-		return
+		s.cfg.Logger.Error("request over NATS not passed on", "subject", r.Subject(), "cause", err)
+		s.send(r, refusal(internal))
 	default:
+		out := &recorder{header: http.Header{}, status: http.StatusOK}
 		s.cfg.Requests.ServeHTTP(out, in)
-	}
-	headers := micro.Headers{api.HeaderStatus: {strconv.Itoa(out.status)}}
-	for _, name := range answerHeaders {
-		if values := out.header.Values(name); len(values) > 0 {
-			headers[name] = values
-		}
-	}
-	if out.status >= 400 {
-		s.respond(r, r.Error(strconv.Itoa(out.status), http.StatusText(out.status), out.body.Bytes(), micro.WithHeaders(headers)))
-		return
-	}
-	s.respond(r, r.Respond(out.body.Bytes(), micro.WithHeaders(headers)))
-}
-
-func (s *Server) respond(r micro.Request, err error) {
-	if err != nil {
-		s.cfg.Logger.Debug("answer over NATS not sent", "subject", r.Subject(), "cause", err)
+		s.send(r, out)
 	}
 }
 
@@ -82,9 +72,10 @@ func (s *Server) request(q inquiry, r micro.Request) (*http.Request, error) {
 	headers := nats.Header(r.Headers())
 	path, body := q.Path, r.Data()
 	if strings.Contains(path, "{id}") {
-		target := headers.Get(api.HeaderTarget)
-		if _, err := uuid.Parse(target); err != nil {
-			target = "-"
+		target := "-"
+		// As it is written here: other forms of a UUID would change the path.
+		if id, err := uuid.Parse(headers.Get(api.HeaderTarget)); err == nil {
+			target = id.String()
 		}
 		path = strings.Replace(path, "{id}", target, 1)
 	}
@@ -134,34 +125,4 @@ func parametersIn(body []byte) (string, error) {
 		}
 	}
 	return "?" + values.Encode(), nil
-}
-
-// recorder takes an answer.
-type recorder struct {
-	header  http.Header
-	status  int
-	body    bytes.Buffer
-	written bool
-}
-
-func (r *recorder) Header() http.Header { return r.header }
-
-func (r *recorder) WriteHeader(status int) {
-	if !r.written {
-		r.status, r.written = status, true
-	}
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	r.written = true
-	return r.body.Write(b)
-}
-
-// refuse answers in the HTTP handler's place.
-func (r *recorder) refuse(err error) {
-	r.status = http.StatusBadRequest
-	r.header.Set("Content-Type", "application/problem+json")
-	_ = json.NewEncoder(&r.body).Encode(api.Problem{
-		Type: "urn:admitone:problem:malformed", Title: "Malformed request", Status: r.status, Code: "malformed", Detail: err.Error(),
-	})
 }
