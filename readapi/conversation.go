@@ -40,7 +40,7 @@ func (q *ConversationQueries) GetConversation(ctx context.Context, r api.GetConv
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.conversations, r.Params.ConsistencyToken, r.Params.Prefer)
+	view, err := open(ctx, q.conversations, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow(conversationsTable))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,16 @@ func mayReadConversation(c api.Caller, owner string) bool {
 	if c.Account != uuid.Nil && c.Account.String() == owner {
 		return true
 	}
+	return mayReadEveryConversation(c)
+}
+
+func mayReadEveryConversation(c api.Caller) bool {
 	return answersForTheHouse(c) || c.Role == api.RoleBot
+}
+
+// mayKnow is who may know of a conversation, by the projection with this home table.
+func (q *ConversationQueries) mayKnow(table string) mayKnow {
+	return ownerOr(mayReadEveryConversation, q.store, table, "account_id")
 }
 
 func answersForTheHouse(c api.Caller) bool { return c.Role == api.RoleAgent || c.Role == api.RoleAdmin }

@@ -39,7 +39,7 @@ func (q *OrderQueries) GetOrder(ctx context.Context, r api.GetOrderRequestObject
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer)
+	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow())
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,12 @@ func (q *OrderQueries) GetOrder(ctx context.Context, r api.GetOrderRequestObject
 
 // mayRead: the buyer, and those who answer for the house.
 func mayRead(c api.Caller, o api.Order) bool {
-	return o.BuyerID == c.Account.String() || c.Role == api.RoleAgent || c.Role == api.RoleAdmin
+	return o.BuyerID == c.Account.String() || answersForTheHouse(c)
+}
+
+// mayKnow is who may know of an order.
+func (q *OrderQueries) mayKnow() mayKnow {
+	return ownerOr(answersForTheHouse, q.store, ordersTable, "buyer_id")
 }
 
 // GetOrders is GET /v1/orders. Whoever asks, the list is one's own.
@@ -73,7 +78,7 @@ func (q *OrderQueries) GetOrders(ctx context.Context, r api.GetOrdersRequestObje
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer)
+	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow())
 	if err != nil {
 		return nil, err
 	}

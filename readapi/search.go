@@ -67,10 +67,10 @@ func (q *ConversationQueries) openBoth(ctx context.Context, header, prefer strin
 		return nil, nil, err
 	}
 	end := endOf(wait)
-	if conversations, err = openUntil(ctx, end, q.conversations, tokens); err != nil {
+	if conversations, err = openUntil(ctx, end, q.conversations, tokens, q.mayKnow(conversationsTable)); err != nil {
 		return nil, nil, err
 	}
-	messages, err = openUntil(ctx, end, q.messages, tokens)
+	messages, err = openUntil(ctx, end, q.messages, tokens, q.mayKnow(messagesTable))
 	return conversations, messages, err
 }
 
