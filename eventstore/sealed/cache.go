@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -111,8 +112,9 @@ func (k *Keys) follow(ctx context.Context) error {
 		case err != nil:
 			return err
 		case r == nil:
-			k.contact.Store(int64(max(began, 1)))
-			return nil
+			if same, err := k.sameStream(ctx); err != nil || same {
+				return k.touch(began, err)
+			}
 		default:
 			if r.erased() {
 				k.forget(r.owner)
@@ -120,4 +122,42 @@ func (k *Keys) follow(ctx context.Context) error {
 			k.position = r.sequence
 		}
 	}
+}
+
+func (k *Keys) touch(began time.Duration, err error) error {
+	if err == nil {
+		k.contact.Store(int64(max(began, 1)))
+	}
+	return err
+}
+
+// sameStream says whether the stream holds all that was followed. Where it does not,
+// since it was restored or lost its tail, it forgets all that came from it: the owner
+// of a key in memory may be erased at a sequence that was passed long ago, or have no
+// key any more. After a time without contact nobody knows, so that is the same.
+func (k *Keys) sameStream(ctx context.Context) (bool, error) {
+	info, err := k.stream.Info(ctx)
+	if err != nil {
+		return false, failed("ask for the state of "+StreamName, err)
+	}
+	switch {
+	case !info.Created.Equal(k.created) || info.State.LastSeq < k.position:
+		k.log.Error("stream "+StreamName+" was replaced or lost its tail while this program ran; keys are read again. Texts sealed with a key that it does not hold any more stay closed",
+			"followed_to", k.position, "ends_at", info.State.LastSeq, "created", info.Created, "was_created", k.created)
+	case k.contact.Load() == 0 || k.inTouch():
+		return true, nil
+	}
+	k.startAfresh(info)
+	return false, nil
+}
+
+// startAfresh empties the memory. What is loaded from then on is as new as info, so it
+// is followed from there.
+func (k *Keys) startAfresh(info *jetstream.StreamInfo) {
+	k.contact.Store(0)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.erasures++ // what is being loaded is not kept either
+	k.cache.InvalidateAll()
+	k.created, k.position = info.Created, info.State.LastSeq
 }

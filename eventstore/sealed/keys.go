@@ -36,7 +36,9 @@ type Keys struct {
 
 	mu       sync.Mutex // held where the cache is filled
 	erasures uint64     // seen so far
-	position uint64     // sequence up to which the stream was followed
+	// The stream as it was followed; of one goroutine, the one that follows.
+	created  time.Time
+	position uint64 // sequence up to which
 }
 
 // Open creates the stream, or checks one that exists: ErrMisconfigured when it
@@ -58,7 +60,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Keys, error
 	}
 	k := &Keys{js: js, stream: stream, log: cfg.Logger, cache: cache, races: races(), start: time.Now()}
 	// Nothing is cached yet, so no earlier erasure matters.
-	k.position = stream.CachedInfo().State.LastSeq
+	k.created, k.position = stream.CachedInfo().Created, stream.CachedInfo().State.LastSeq
 	return k, nil
 }
 
