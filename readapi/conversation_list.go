@@ -157,9 +157,9 @@ func (q conversationQuery) begin() *readstore.Position {
 	return &readstore.Position{At: q.until.Add(-1).Truncate(time.Millisecond)}
 }
 
-// endsBefore says that behind a position nothing is left because of since.
+// endsBefore says that behind a row's position nothing is left because of since.
 func (q conversationQuery) endsBefore(p readstore.Position) bool {
-	return !q.since.IsZero() && !q.byWaiting() && p.At.Before(q.since)
+	return !q.since.IsZero() && !q.byWaiting() && p.Bucket == "" && p.At.Before(q.since)
 }
 
 func (q conversationQuery) keeps(c api.Conversation) bool {

@@ -30,21 +30,24 @@ func limitOf(asked *int, faults []api.FieldError) (int, []api.FieldError) {
 const readsOfAFilter = 5
 
 // readList reads up to limit items of a list that keep lets through, and where to
-// go on; fewer than limit where many are not kept. The items are never nil.
+// go on; fewer than limit where many are not kept, or the list is read in pieces that
+// are. The items are never nil.
 func readList[T any](
 	ctx context.Context, store readstore.Store, list *readstore.Bucketed, prefix readstore.Key, limit int, after *readstore.Position,
 	of func(columns, readstore.Row) T, keep func(T) bool,
 ) ([]T, *readstore.Position, error) {
 	items, in := []T{}, columnsOf(list.Table)
 	for range readsOfAFilter {
-		rows, next, err := list.Page(ctx, store, prefix, limit-len(items), after)
+		asked := limit - len(items)
+		rows, next, err := list.Page(ctx, store, prefix, asked, after)
 		for _, row := range rows {
 			if item := of(in, row); keep(item) {
 				items = append(items, item)
 			}
 		}
 		after = next
-		if err != nil || next == nil || len(items) == limit {
+		// What is short before the end has cost what a page may.
+		if err != nil || next == nil || len(items) == limit || len(rows) < asked {
 			return items, next, err
 		}
 	}

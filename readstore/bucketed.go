@@ -62,11 +62,17 @@ type Bucketed struct {
 	Now func() time.Time
 }
 
-// Position is the place of a row in a list, to go on behind it.
+// Position is the place of a row in a list, to go on behind it; or the end of a
+// bucket, where Bucket is not empty.
 type Position struct {
-	At time.Time
-	ID string
+	At     time.Time
+	ID     string
+	Bucket string
 }
+
+// bucketsOfAPage bounds what a page costs that finds little: the buckets it reads, and
+// the marks it deletes.
+const bucketsOfAPage = 100
 
 // NewBucketed describes a list over a table, and the table of its marks under the
 // same name with that of the buckets' column behind it ("_months").
@@ -140,27 +146,32 @@ func (b *Bucketed) MarkMutations(now time.Time, rows []Row) []Mutation {
 
 // Page reads up to limit (1 to MaxLimit-1) rows of a list in its order, behind a
 // position if that is not nil. The position it returns is where to go on, nil at
-// the end. Rows that arrive or leave meanwhile are in it or not; no other is
-// missed or given twice. It deletes the marks of buckets that it finds empty.
+// the end; rows are fewer than limit before the end where many buckets are nearly
+// empty. Rows that arrive or leave meanwhile are in it or not; no other is missed or
+// given twice. It deletes the marks of buckets that it finds empty.
 func (b *Bucketed) Page(ctx context.Context, store Store, prefix Key, limit int, after *Position) ([]Row, *Position, error) {
 	if limit < 1 || limit >= MaxLimit {
 		return nil, nil, fmt.Errorf("readstore: list %s: %w: a limit of %d is not within 1 and %d", b.Table.Name, ErrInvalid, limit, MaxLimit-1)
 	}
 	var rows []Row
+	var empty []bucket
+	read := 0
 	// One row more than asked for tells whether this is the end.
-	err := b.eachBucket(ctx, store, prefix, after, func(x bucket) (bool, error) {
+	rest, err := b.eachBucket(ctx, store, prefix, after, func(x bucket) (bool, error) {
 		more, err := b.read(ctx, store, append(slices.Clone(prefix), x.name), limit+1-len(rows), x.after)
 		rows = append(rows, more...)
-		if len(more) == 0 && err == nil {
-			b.drain(ctx, store, prefix, x)
+		if len(more) == 0 {
+			empty = append(empty, x)
 		}
-		return len(rows) <= limit, err
+		read++
+		return len(rows) <= limit && read < bucketsOfAPage, err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+	b.drain(ctx, store, prefix, empty)
 	if len(rows) <= limit {
-		return rows, nil, nil
+		return rows, rest, nil
 	}
 	last := b.PositionOf(rows[limit-1])
 	return rows[:limit], &last, nil
@@ -174,31 +185,34 @@ type bucket struct {
 }
 
 // eachBucket calls fn for the buckets that a list uses, in its order, beginning
-// with the position's, until it returns false.
-func (b *Bucketed) eachBucket(ctx context.Context, store Store, prefix Key, after *Position, fn func(bucket) (bool, error)) error {
-	q := Query{Partition: prefix, Limit: 100}
-	if after != nil {
+// with the position's, until it returns false: then it says where that was.
+func (b *Bucketed) eachBucket(ctx context.Context, store Store, prefix Key, after *Position, fn func(bucket) (bool, error)) (*Position, error) {
+	q := Query{Partition: prefix, Limit: bucketsOfAPage}
+	switch {
+	case after != nil && after.Bucket != "":
+		q.After = Key{after.Bucket}
+	case after != nil:
 		// Whether or not that bucket is still marked: rows may be left in it.
 		name := b.bucketOf(after.At)
 		q.After = Key{name}
 		if more, err := fn(bucket{name: name, after: after}); err != nil || !more {
-			return err
+			return &Position{Bucket: name}, err
 		}
 	}
 	for {
 		page, err := store.Page(ctx, b.Marks, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		n := len(prefix)
 		for _, mark := range page.Rows {
 			x := bucket{name: mark[n].(string), markedAt: mark[n+1].(time.Time), began: b.now()}
 			if more, err := fn(x); err != nil || !more {
-				return err
+				return &Position{Bucket: x.name}, err
 			}
 		}
 		if q.Cursor, q.After = page.Cursor, nil; q.Cursor == "" {
-			return nil
+			return nil, nil
 		}
 	}
 }
@@ -238,17 +252,23 @@ func (b *Bucketed) compare(x, y Row) int {
 	return cmp.Or(byTime, byID)
 }
 
-// drain deletes the mark of a bucket that was read from its beginning and found
+// drain deletes the marks of buckets that were read from their beginnings and found
 // empty. The current one's stays: rows come to it all the time.
-func (b *Bucketed) drain(ctx context.Context, store Store, prefix Key, x bucket) {
-	before := x.began.Add(-MarkGrace)
-	if x.after != nil || x.name == b.bucketOf(x.began) || !x.markedAt.Before(before) {
-		return
+func (b *Bucketed) drain(ctx context.Context, store Store, prefix Key, empty []bucket) {
+	var marks []Mutation
+	for _, x := range empty {
+		before := x.began.Add(-MarkGrace)
+		if x.after != nil || x.name == b.bucketOf(x.began) || !x.markedAt.Before(before) {
+			continue
+		}
+		marks = append(marks, Mutation{
+			Table: b.Marks, Row: append(Row(slices.Clone(prefix)), x.name), Delete: true, Timestamp: before.UnixMicro(),
+		})
 	}
-	// Should it fail, the bucket is read in vain once more and the next reader tries.
-	_ = store.Write(ctx, []Mutation{{
-		Table: b.Marks, Row: append(Row(slices.Clone(prefix)), x.name), Delete: true, Timestamp: before.UnixMicro(),
-	}})
+	if marks != nil {
+		// Should it fail, these are read in vain once more and the next reader tries.
+		_ = store.Write(ctx, marks)
+	}
 }
 
 func (b *Bucketed) now() time.Time {
@@ -258,13 +278,23 @@ func (b *Bucketed) now() time.Time {
 	return time.Now()
 }
 
+// endOfBucket begins the text of a position that is no row's; a time has no such
+// character.
+const endOfBucket = "~"
+
 // String is the position as text, for a cursor; ParsePosition reads it.
 func (p Position) String() string {
+	if p.Bucket != "" {
+		return endOfBucket + p.Bucket
+	}
 	return strconv.FormatInt(p.At.UnixMilli(), 36) + "." + p.ID
 }
 
 // ParsePosition reads what Position.String gave; anything else is ErrBadCursor.
 func ParsePosition(s string) (Position, error) {
+	if name, is := strings.CutPrefix(s, endOfBucket); is && name != "" && len(name) <= MaxKeyText && utf8.ValidString(name) {
+		return Position{Bucket: name}, nil
+	}
 	at, id, found := strings.Cut(s, ".")
 	ms, err := strconv.ParseInt(at, 36, 64)
 	if err != nil || !found || len(id) > MaxKeyText || !utf8.ValidString(id) {

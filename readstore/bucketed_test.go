@@ -212,7 +212,8 @@ func TestListRefuses(t *testing.T) {
 	}
 	require.ErrorIs(t, newShape(0).Validate(), readstore.ErrInvalid)
 	require.NoError(t, newShape(1).Validate())
-	for _, s := range []string{"", ".", "x", "12", "!.id", "zzzzzzzzzzzzzzzzzzz.id", "1.\xff", "1." + strings.Repeat("x", readstore.MaxKeyText+1)} {
+	for _, s := range []string{"", ".", "x", "12", "!.id", "zzzzzzzzzzzzzzzzzzz.id", "1.\xff", "1." + strings.Repeat("x", readstore.MaxKeyText+1),
+		"~", "~\xff", "~" + strings.Repeat("x", readstore.MaxKeyText+1)} {
 		_, err := readstore.ParsePosition(s)
 		require.ErrorIs(t, err, readstore.ErrBadCursor, "%q", s)
 	}
