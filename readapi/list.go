@@ -31,18 +31,19 @@ const readsOfAFilter = 5
 
 // readList reads up to limit items of a list that keep lets through, and where to
 // go on; fewer than limit where many are not kept, or the list is read in pieces that
-// are. The items are never nil.
+// are. What moves within the list meanwhile is in it once. The items are never nil.
 func readList[T any](
 	ctx context.Context, store readstore.Store, list *readstore.Bucketed, prefix readstore.Key, limit int, after *readstore.Position,
 	of func(columns, readstore.Row) T, keep func(T) bool,
 ) ([]T, *readstore.Position, error) {
-	items, in := []T{}, columnsOf(list.Table)
+	items, in, seen := []T{}, columnsOf(list.Table), map[string]bool{}
 	for range readsOfAFilter {
 		asked := limit - len(items)
 		rows, next, err := list.Page(ctx, store, prefix, asked, after)
 		for _, row := range rows {
-			if item := of(in, row); keep(item) {
-				items = append(items, item)
+			id := list.PositionOf(row).ID
+			if item := of(in, row); keep(item) && !seen[id] {
+				items, seen[id] = append(items, item), true
 			}
 		}
 		after = next

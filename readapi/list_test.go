@@ -12,12 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// queue is a list read oldest first, over a real store; it counts the buckets read.
+// queue is a list read oldest first, over a real store that lets the test in before
+// it reads a bucket.
 type queue struct {
 	readstore.Store
 	*readstore.Bucketed
-	t     *testing.T
-	reads int
+	t      *testing.T
+	before func(bucket string)
+	reads  int
 }
 
 func newQueue(t *testing.T) *queue {
@@ -37,6 +39,9 @@ func newQueue(t *testing.T) *queue {
 func (q *queue) Page(ctx context.Context, table *readstore.Table, query readstore.Query) (readstore.Page, error) {
 	if table == q.Table {
 		q.reads++
+		if q.before != nil {
+			q.before(query.Partition[1].(string))
+		}
 	}
 	return q.Store.Page(ctx, table, query)
 }
@@ -65,6 +70,24 @@ func (q *queue) ids(limit int, after *readstore.Position, keep func(string) bool
 func every(string) bool { return true }
 
 var march = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+// TestListHasAnItemOnce, though it moves to a later bucket while the page is read.
+func TestListHasAnItemOnce(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	april := march.AddDate(0, 1, 0)
+	q.put(march, "moves", false)
+	q.put(april, "stays", false)
+	q.before = func(bucket string) {
+		if bucket == readstore.Month(april) {
+			q.put(march, "moves", true)
+			q.put(april.Add(time.Hour), "moves", false)
+		}
+	}
+	ids, next := q.ids(10, nil, every)
+	require.Equal(t, []string{"moves", "stays"}, ids)
+	require.Nil(t, next)
+}
 
 // TestListEndsAPageThatCostsTooMuch: one whose buckets are empty, and one whose
 // filter keeps nothing; the next pages find what is behind.
