@@ -132,10 +132,16 @@ func (q conversationQuery) list() (table string, prefix readstore.Key) {
 		return conversationsByOrder, readstore.Key{q.order}
 	case q.account != "":
 		return conversationsByAccount, readstore.Key{q.account}
-	case q.status != "":
+	case q.status != "" && !q.endedInSpan():
 		return conversationsByStatus, readstore.Key{q.status}
 	}
 	return conversationsAll, readstore.Key{"all"}
+}
+
+// endedInSpan asks for those of a span that have ended: nearly all that were opened
+// in it have, and the list by opening finds it.
+func (q conversationQuery) endedInSpan() bool {
+	return q.status == string(conversation.StatusClosed) && !(q.since.IsZero() && q.until.IsZero())
 }
 
 // byWaiting: the list is in the order of waiting, not of opening.
