@@ -608,6 +608,9 @@ type TopicFilter = ConversationTopic
 // Until defines model for Until.
 type Until = time.Time
 
+// UpdateLimit defines model for UpdateLimit.
+type UpdateLimit = int
+
 // BadRequest defines model for BadRequest.
 type BadRequest = Problem
 
@@ -668,7 +671,8 @@ type GetConversationsParams struct {
 	// Until Opened before this time
 	Until *Until `form:"until,omitempty" json:"until,omitempty"`
 
-	// Limit Items in a page
+	// Limit Items in a page. One of messages ends earlier where their texts are long, after about 256 KiB; `next_cursor`
+	// goes on.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before, for the same query; an empty one is the first page
@@ -724,7 +728,8 @@ type GetMessagesParams struct {
 	// Order Oldest first, or newest first
 	Order MessageOrder `form:"order,omitempty" json:"order,omitempty,omitzero"`
 
-	// Limit Items in a page
+	// Limit Items in a page. One of messages ends earlier where their texts are long, after about 256 KiB; `next_cursor`
+	// goes on.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before, for the same query; an empty one is the first page
@@ -770,6 +775,9 @@ type FollowConversationParams struct {
 	// After The last version that the caller has; 0 begins at the beginning
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
+	// Limit Updates in a page
+	Limit *UpdateLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
 	// Cursor The `next_cursor` of the page before, for the same query; an empty one is the first page
 	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 
@@ -785,7 +793,8 @@ type SearchMessagesParams struct {
 	// Text What is looked for
 	Text TextFilter `form:"text" json:"text"`
 
-	// Limit Items in a page
+	// Limit Items in a page. One of messages ends earlier where their texts are long, after about 256 KiB; `next_cursor`
+	// goes on.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before, for the same query; an empty one is the first page
@@ -804,7 +813,8 @@ type GetOrdersParams struct {
 	// Status An empty one is as good as none
 	Status OrderStatusFilter `form:"status,omitempty" json:"status,omitempty,omitzero"`
 
-	// Limit Items in a page
+	// Limit Items in a page. One of messages ends earlier where their texts are long, after about 256 KiB; `next_cursor`
+	// goes on.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before, for the same query; an empty one is the first page
@@ -861,7 +871,8 @@ type GetTicketsParams struct {
 	Status   StatusFilter  `form:"status,omitempty" json:"status,omitempty,omitzero"`
 	SellerID *SellerFilter `form:"seller_id,omitempty" json:"seller_id,omitempty"`
 
-	// Limit Items in a page
+	// Limit Items in a page. One of messages ends earlier where their texts are long, after about 256 KiB; `next_cursor`
+	// goes on.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before, for the same query; an empty one is the first page
@@ -1685,6 +1696,13 @@ func (w *ServerInterfaceWrapper) FollowConversation(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
 	}
 
 	// ------------- Optional query parameter "cursor" -------------

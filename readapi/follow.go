@@ -34,11 +34,20 @@ type ConversationEvents struct {
 	Sequence uint64
 }
 
+// cutTo leaves the first n of them.
+func (e *ConversationEvents) cutTo(n int) {
+	for _, later := range e.Items[n:] {
+		e.Sequence = min(e.Sequence, later.Sequence-1)
+	}
+	e.Items = e.Items[:n]
+}
+
 // ConversationEvent is one of them, its text still sealed.
 type ConversationEvent struct {
-	Version uint64
-	At      time.Time
-	Event   conversation.Event
+	Version  uint64
+	Sequence uint64 // where it stands in the stream
+	At       time.Time
+	Event    conversation.Event
 }
 
 // ConversationUpdates is GET /v1/conversations/{id}/updates. Safe for concurrent use.
@@ -64,11 +73,12 @@ func NewConversationUpdates(log ConversationLog, texts Texts, cursorKey []byte) 
 func (u *ConversationUpdates) EndWaits() { u.ending.Do(func() { close(u.ended) }) }
 
 const (
-	maxUpdates = 100
 	// followRevision is that of the cursors' form.
 	followRevision = 1
-	// lagPause is how long what the leader has and a replica has not is waited for at a time.
-	lagPause = 50 * time.Millisecond
+	// How long what the leader has and cannot be read is waited for at a time: at first
+	// as long as a replica may lag, and in the end as for a log with a hole.
+	firstLagPause = 50 * time.Millisecond
+	lastLagPause  = time.Second
 )
 
 // FollowConversation is GET /v1/conversations/{id}/updates.
@@ -77,11 +87,15 @@ func (u *ConversationUpdates) FollowConversation(ctx context.Context, r api.Foll
 	if err != nil {
 		return nil, err
 	}
+	limit, err := updatesIn(r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
 	wait, _, err := api.ParsePreferredWait(r.Params.Prefer)
 	if err != nil {
 		return nil, err
 	}
-	owner, events, err := u.behind(ctx, r.ID, from, wait)
+	owner, events, err := u.behind(ctx, r.ID, from, limit, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +103,8 @@ func (u *ConversationUpdates) FollowConversation(ctx context.Context, r api.Foll
 	if page.Items, err = u.updatesOf(ctx, owner, r.ID, events.Items); err != nil {
 		return nil, err
 	}
+	page.Items = firstOf(page.Items, updateBytes)
+	events.cutTo(len(page.Items))
 	if n := len(events.Items); n > 0 {
 		from = followPlace{version: events.Items[n-1].Version, sequence: events.Sequence}
 	}
@@ -97,18 +113,22 @@ func (u *ConversationUpdates) FollowConversation(ctx context.Context, r api.Foll
 }
 
 // behind reads what follows a place, and waits for it where there is nothing yet.
-func (u *ConversationUpdates) behind(ctx context.Context, id uuid.UUID, from followPlace, wait time.Duration) (uuid.UUID, ConversationEvents, error) {
+func (u *ConversationUpdates) behind(ctx context.Context, id uuid.UUID, from followPlace, limit int, wait time.Duration) (uuid.UUID, ConversationEvents, error) {
 	over := time.NewTimer(wait)
 	defer over.Stop()
-	for {
+	for pause := firstLagPause; ; pause = min(2*pause, lastLagPause) {
 		// Before the look, so that no signal is missed.
 		reached, forget := u.log.Wait(id, from.version+1)
-		owner, events, behindLeader, err := u.look(ctx, id, from)
+		owner, events, lags, err := u.look(ctx, id, from, limit)
 		if err != nil || len(events.Items) > 0 {
 			forget()
 			return owner, events, err
 		}
-		more := u.await(ctx, reached, over.C, behindLeader)
+		var soon <-chan time.Time
+		if lags {
+			soon = time.After(pause)
+		}
+		more := u.await(ctx, reached, soon, over.C)
 		forget()
 		if !more {
 			return owner, events, ctx.Err()
@@ -117,7 +137,7 @@ func (u *ConversationUpdates) behind(ctx context.Context, id uuid.UUID, from fol
 }
 
 // look reads once, for those who may. lags says that the leader has more than was read.
-func (u *ConversationUpdates) look(ctx context.Context, id uuid.UUID, from followPlace) (owner uuid.UUID, events ConversationEvents, lags bool, err error) {
+func (u *ConversationUpdates) look(ctx context.Context, id uuid.UUID, from followPlace, limit int) (owner uuid.UUID, events ConversationEvents, lags bool, err error) {
 	owner, version, err := u.log.Current(ctx, id)
 	switch {
 	case err != nil:
@@ -127,7 +147,7 @@ func (u *ConversationUpdates) look(ctx context.Context, id uuid.UUID, from follo
 	case version <= from.version:
 		return owner, events, false, nil
 	}
-	events, err = u.log.Behind(ctx, id, from.version, from.sequence, maxUpdates)
+	events, err = u.log.Behind(ctx, id, from.version, from.sequence, limit)
 	return owner, events, true, err
 }
 
@@ -137,11 +157,7 @@ func mayFollow(c api.Caller, owner uuid.UUID) bool {
 }
 
 // await says whether to look again.
-func (u *ConversationUpdates) await(ctx context.Context, reached <-chan struct{}, over <-chan time.Time, lags bool) bool {
-	var soon <-chan time.Time
-	if lags {
-		soon = time.After(lagPause)
-	}
+func (u *ConversationUpdates) await(ctx context.Context, reached <-chan struct{}, soon, over <-chan time.Time) bool {
 	select {
 	case <-reached:
 		return true
@@ -170,6 +186,14 @@ func (u *ConversationUpdates) updatesOf(ctx context.Context, owner, id uuid.UUID
 		}
 	}
 	return items, nil
+}
+
+func updateBytes(u api.Update) int {
+	n := written(u.Reason)
+	if u.Message != nil {
+		n += messageBytes(*u.Message)
+	}
+	return n
 }
 
 // updateOf tells an event as what happened, and the text that is still sealed.
@@ -207,6 +231,18 @@ func (p followPlace) String() string {
 }
 
 func followQuery(id uuid.UUID) string { return "updates/" + id.String() }
+
+// updatesIn is how many updates a page has at most.
+func updatesIn(asked *int) (int, error) {
+	if asked == nil {
+		return maxLimit, nil
+	}
+	limit, faults := limitOf(asked, nil)
+	if faults != nil {
+		return 0, &api.InvalidError{Errors: faults}
+	}
+	return limit, nil
+}
 
 func (u *ConversationUpdates) placeOf(r api.FollowConversationRequestObject) (p followPlace, err error) {
 	if r.Params.After != nil {

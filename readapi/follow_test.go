@@ -16,7 +16,7 @@ func TestEndOfWaits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	more := make(chan bool, 1)
-	go func() { more <- u.await(ctx, nil, nil, false) }()
+	go func() { more <- u.await(ctx, nil, nil, nil) }()
 	u.EndWaits()
 	u.EndWaits()
 	require.False(t, <-more)

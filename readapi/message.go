@@ -57,13 +57,13 @@ func (q *ConversationQueries) GetMessages(ctx context.Context, r api.GetMessages
 	if err != nil {
 		return nil, err
 	}
-	page := api.MessageList{}
-	if len(rows) > want.limit {
-		rows = rows[:want.limit]
-		page.NextCursor = q.cursors.sealPlace(view.Revision(), want.name(), strconv.FormatInt(all.versionOf(rows[want.limit-1]), 10))
-	}
-	if page.Items, err = all.open(ctx, q.texts, rows); err != nil {
+	items, err := all.open(ctx, q.texts, rows[:min(len(rows), want.limit)])
+	if err != nil {
 		return nil, err
+	}
+	page := api.MessageList{Items: firstOf(items, messageBytes)}
+	if n := len(page.Items); n < len(rows) {
+		page.NextCursor = q.cursors.sealPlace(view.Revision(), want.name(), strconv.FormatInt(page.Items[n-1].Version, 10))
 	}
 	return api.GetMessages200JSONResponse{Body: page, Headers: api.GetMessages200ResponseHeaders{CacheControl: mayKeep}}, nil
 }

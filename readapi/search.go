@@ -147,6 +147,7 @@ type search struct {
 	messages readstore.View
 	left     int // messages that may still be opened
 	items    []api.Message
+	bytes    int // of their texts
 }
 
 // run goes on behind a place, and says where the next page does; nil at the end.
@@ -226,6 +227,7 @@ func (s *search) messagesOf(ctx context.Context, c *chronicle, before int64) (in
 			if strings.Contains(folded(m.Text), s.want.text) {
 				m.ConversationID = c.id.String()
 				s.items = append(s.items, m)
+				s.bytes += messageBytes(m)
 			}
 			if s.full() {
 				break
@@ -235,4 +237,6 @@ func (s *search) messagesOf(ctx context.Context, c *chronicle, before int64) (in
 	return before, nil
 }
 
-func (s *search) full() bool { return len(s.items) == s.want.limit || s.left <= 0 }
+func (s *search) full() bool {
+	return len(s.items) == s.want.limit || s.left <= 0 || s.bytes >= pageBytes
+}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/admitone/admitone/api"
@@ -54,4 +56,36 @@ func TestQueriesOverNATS(t *testing.T) {
 	}
 	_, err = client.Ask[api.MessageList](ctx, c, "conversation.messages", id, map[string]any{"order": []string{"asc"}})
 	require.ErrorContains(t, err, "malformed")
+}
+
+// However long the texts are, a page fits into a message of the broker.
+func TestLongTextsOverNATS(t *testing.T) {
+	t.Parallel()
+	data := dataDir(t)
+	s := program.Serve(t, data, "--roles", "api,projector,auditor")
+	ctx := natstest.Context(t)
+	c := client.New(blackbox.Connect(t, s.NATS()), program.Token(t, data, uuid.NewString(), api.RoleUser))
+	long := strings.Repeat("\x01", 4000)
+	sent, err := c.OpenConversation(ctx, api.NewConversation{Topic: "other", Text: long})
+	require.NoError(t, err)
+	id := uuid.MustParse(sent.Resource.ID)
+	for range 60 {
+		sent, err = c.SendMessage(ctx, id, long)
+		require.NoError(t, err)
+	}
+	seen := int64(0)
+	done := errors.New("done")
+	require.ErrorIs(t, c.Follow(ctx, id, 0, func(u api.Update) error {
+		if seen = u.Version; seen == sent.Resource.Version {
+			return done
+		}
+		return nil
+	}), done)
+	read := 0
+	for p := (client.Page{Limit: 100}); read == 0 || p.Cursor != ""; {
+		page, err := c.Messages(ctx, id, p, client.After(sent.ConsistencyToken))
+		require.NoError(t, err)
+		read, p.Cursor = read+len(page.Resource.Items), page.Resource.NextCursor
+	}
+	require.Equal(t, 61, read)
 }

@@ -69,7 +69,9 @@ func (l conversationLog) Behind(ctx context.Context, id uuid.UUID, version, sequ
 	}
 	found := readapi.ConversationEvents{Sequence: history.LastSequence}
 	for _, e := range history.Events {
-		found.Items = append(found.Items, readapi.ConversationEvent{Version: e.Version, At: e.Time, Event: e.Payload.(conversation.Event)})
+		found.Items = append(found.Items, readapi.ConversationEvent{
+			Version: e.Version, Sequence: e.Sequence, At: e.Time, Event: e.Payload.(conversation.Event),
+		})
 	}
 	return found, nil
 }
@@ -98,14 +100,18 @@ func (c catalog) ForSale(ctx context.Context, w bot.Wanted, limit int) (bot.Offe
 	return offers, away(err)
 }
 
-// away tells a process that a read store's fault passes, so that it waits.
+// away tells a process that a list cannot be read just now, so that it waits: whatever
+// the cause is, but for a question that is wrong, it is not the conversation's.
 func away(err error) error {
-	for _, passing := range []error{readstore.ErrUnavailable, readstore.ErrBuilding, readstore.ErrNoTable} {
-		if errors.Is(err, passing) {
-			return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
+	if err == nil {
+		return nil
+	}
+	for _, as := range []error{eventstore.ErrUnavailable, readstore.ErrInvalid, readstore.ErrBadCursor} {
+		if errors.Is(err, as) {
+			return err
 		}
 	}
-	return err
+	return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
 }
 
 // openBot prepares the process that answers users, and with it all that it looks up.

@@ -142,7 +142,7 @@ func (d *desk) react(ctx context.Context, event jetstream.Msg) error {
 
 // text is what was written at a version of a conversation.
 func (d *desk) text(ctx context.Context, conversation uuid.UUID, version uint64) (text string, erased bool, err error) {
-	behind := map[string]uint64{"after": version - 1}
+	behind := map[string]uint64{"after": version - 1, "limit": 1}
 	found, err := client.Ask[api.UpdateList](ctx, d.market, "conversation.follow", conversation, behind)
 	if err != nil {
 		return "", false, err

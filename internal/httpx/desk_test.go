@@ -92,7 +92,9 @@ func (l *conversationLog) Behind(ctx context.Context, id uuid.UUID, version, seq
 	history, err := l.stream.LoadSome(ctx, id, version, sequence, limit)
 	found := readapi.ConversationEvents{Sequence: history.LastSequence}
 	for _, e := range history.Events {
-		found.Items = append(found.Items, readapi.ConversationEvent{Version: e.Version, At: e.Time, Event: e.Payload.(conversation.Event)})
+		found.Items = append(found.Items, readapi.ConversationEvent{
+			Version: e.Version, Sequence: e.Sequence, At: e.Time, Event: e.Payload.(conversation.Event),
+		})
 	}
 	return found, err
 }

@@ -3,6 +3,7 @@ package httpx_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"sync/atomic"
 	"testing"
@@ -81,6 +82,12 @@ func TestFollowGoesOnByPages(t *testing.T) {
 	}
 	require.Equal(t, want, all)
 	require.Equal(t, want[120:220], told(s.get(user, path+"/updates?after=120")))
+	page := s.get(user, path+"/updates?after=120&limit=7")
+	require.Equal(t, want[120:127], told(page))
+	require.Equal(t, want[127:128], told(s.get(user, path+behind(page)+"&limit=1")))
+	for _, limit := range []string{"0", "-1", "101"} {
+		s.get(user, path+"/updates?limit="+limit).is(422, "invalid")
+	}
 }
 
 func TestFollowIsForThoseWhoMayRead(t *testing.T) {
@@ -117,6 +124,7 @@ type between struct {
 	readapi.ConversationLog
 	looked  chan struct{} // gets one for each look at a version 2
 	lagging atomic.Int64  // how often what is new is kept back
+	reads   atomic.Int64
 }
 
 func newBetween() *between { return &between{looked: make(chan struct{}, 100)} }
@@ -135,6 +143,7 @@ func (b *between) Current(ctx context.Context, id uuid.UUID) (uuid.UUID, uint64,
 }
 
 func (b *between) Behind(ctx context.Context, id uuid.UUID, version, sequence uint64, limit int) (readapi.ConversationEvents, error) {
+	b.reads.Add(1)
 	if b.lagging.Add(-1) >= 0 {
 		return readapi.ConversationEvents{}, nil
 	}
@@ -169,4 +178,15 @@ func TestFollowWaitsForAReplica(t *testing.T) {
 	require.Empty(t, told(page))
 	require.Equal(t, []string{"1 opened", "2 message_sent user: Hello?"}, told(s.get(user, path+behind(page), "Prefer", "wait=10")))
 	require.Negative(t, log.lagging.Load())
+}
+
+// What never comes, because the log has a hole, is not asked for all the time.
+func TestFollowDoesNotPollAHole(t *testing.T) {
+	log := newBetween()
+	s := setupDesk(t, log.put)
+	user := s.account(api.RoleUser)
+	path := s.open(user, "Hello?")
+	log.lagging.Store(math.MaxInt64)
+	require.Empty(t, told(s.get(user, path+"/updates", "Prefer", "wait=5")))
+	require.LessOrEqual(t, log.reads.Load(), int64(10)) // after 0, 50, 150, 350, 750, 1550, 2550, 3550, 4550 ms
 }
