@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -51,14 +52,25 @@ func recordKey(projection string, revision int) string {
 	return projection + "." + strconv.Itoa(revision)
 }
 
-// read returns the record of a revision, an empty one when there is none.
+// failed wraps what the broker said. But for what it refuses as malformed, it may work
+// later, and who asked must be able to tell.
+func failed(what string, err error) error {
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.Code == http.StatusBadRequest {
+		return fmt.Errorf("projections: %s: the broker refuses: %w", what, err)
+	}
+	return fmt.Errorf("projections: %s: %w: %w", what, eventstore.ErrUnavailable, err)
+}
+
+// read returns the record of a revision, an empty one when there is none. As of all
+// here, ErrUnavailable when the broker is away.
 func (r *records) read(ctx context.Context, projection string, revision int) (record, error) {
 	e, err := r.kv.Get(ctx, recordKey(projection, revision))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return record{Revision: revision}, nil
 	}
 	if err != nil {
-		return record{}, fmt.Errorf("projections: read generations of %s: %w", projection, err)
+		return record{}, failed("read generations of "+projection, err)
 	}
 	return decodeRecord(e)
 }
@@ -96,7 +108,7 @@ func (r *records) change(ctx context.Context, projection string, revision int, e
 			return rec, nil
 		}
 		if !eventstore.Overtaken(err) {
-			return rec, fmt.Errorf("projections: write generation record %s: %w", key, err)
+			return rec, failed("write generation record "+key, err)
 		}
 	}
 }
@@ -114,7 +126,7 @@ func (r *records) number(ctx context.Context, projection string) (int, error) {
 				return 0, fmt.Errorf("projections: generation counter %s: %w", key, err)
 			}
 		case !errors.Is(err, jetstream.ErrKeyNotFound):
-			return 0, fmt.Errorf("projections: read generation counter %s: %w", key, err)
+			return 0, failed("read generation counter "+key, err)
 		}
 		next := []byte(strconv.Itoa(last + 1))
 		if revision == 0 {
@@ -126,7 +138,7 @@ func (r *records) number(ctx context.Context, projection string) (int, error) {
 			return last + 1, nil
 		}
 		if !eventstore.Overtaken(err) {
-			return 0, fmt.Errorf("projections: write generation counter %s: %w", key, err)
+			return 0, failed("write generation counter "+key, err)
 		}
 	}
 }
