@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,12 @@ import (
 	"github.com/admitone/admitone/readstore"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 )
+
+// checksAtOnce is how many aggregates are checked side by side: each is some
+// requests, one after the other.
+const checksAtOnce = 8
 
 // checkSample compares some aggregates' rows with a fold of the log.
 func (g *generation) checkSample(ctx context.Context, size int) error {
@@ -19,16 +25,18 @@ func (g *generation) checkSample(ctx context.Context, size int) error {
 	if err != nil {
 		return err
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(checksAtOnce)
 	for _, id := range ids {
-		difference, err := g.checkAggregate(ctx, id)
-		if err != nil {
+		group.Go(func() error {
+			difference, err := g.checkAggregate(ctx, id)
+			if err == nil && difference != "" {
+				err = fmt.Errorf("projections: %s does not equal a fold of the log: %s", g.name(), difference)
+			}
 			return err
-		}
-		if difference != "" {
-			return fmt.Errorf("projections: %s does not equal a fold of the log: %s", g.name(), difference)
-		}
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // sample picks aggregates by random sequences.
@@ -41,23 +49,34 @@ func (g *generation) sample(ctx context.Context, size int) ([]uuid.UUID, error) 
 	if err != nil {
 		return nil, fmt.Errorf("projections: look up stream %s: %w", g.stream.Name(), err)
 	}
-	seen := map[uuid.UUID]bool{}
-	var ids []uuid.UUID
-	for range size {
+	picked := make([]uuid.UUID, size)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(checksAtOnce)
+	for i := range picked {
 		sequence := state.FirstSequence + rand.Uint64N(state.LastSequence-state.FirstSequence+1)
-		m, err := stream.GetMsg(ctx, sequence)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("projections: read sequence %d of %s: %w", sequence, g.stream.Name(), err)
-		}
-		if id := g.stream.Aggregate(m.Subject); id != uuid.Nil && !seen[id] {
-			seen[id] = true
-			ids = append(ids, id)
-		}
+		group.Go(func() (err error) {
+			picked[i], err = g.aggregateAt(ctx, stream, sequence)
+			return err
+		})
 	}
-	return ids, nil
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(picked, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	picked = slices.Compact(picked)
+	return slices.DeleteFunc(picked, func(id uuid.UUID) bool { return id == uuid.Nil }), nil
+}
+
+// aggregateAt is whose message has a sequence; uuid.Nil where it is nobody's.
+func (g *generation) aggregateAt(ctx context.Context, stream jetstream.Stream, sequence uint64) (uuid.UUID, error) {
+	m, err := stream.GetMsg(ctx, sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return uuid.Nil, nil
+	}
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("projections: read sequence %d of %s: %w", sequence, g.stream.Name(), err)
+	}
+	return g.stream.Aggregate(m.Subject), nil
 }
 
 // Looks at an aggregate that changes while it is being checked.

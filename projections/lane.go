@@ -211,7 +211,7 @@ func (l *lane) gate(ctx context.Context, it item) verdict {
 }
 
 func (l *lane) admit(ctx context.Context, e *entry, it item) verdict {
-	ev, err := l.g.stream.Decode(it.Message)
+	ev, err := l.g.stream.DecodeAt(it.Message, it.pos)
 	if err != nil {
 		l.park(ctx, it, stopOf(err, it.pos.Version), 1)
 		return answered

@@ -85,13 +85,13 @@ type scanLane struct {
 	s       *scan
 	folder  *folder
 	in      <-chan work
-	ahead   map[uuid.UUID]map[uint64]eventstore.Message
+	ahead   map[uuid.UUID]map[uint64]place
 	waiting int                    // messages in ahead
 	alone   map[uuid.UUID]struct{} // aggregates to be caught up one by one at the end
 }
 
 func (l *scanLane) run(ctx context.Context) error {
-	l.ahead, l.alone = map[uuid.UUID]map[uint64]eventstore.Message{}, map[uuid.UUID]struct{}{}
+	l.ahead, l.alone = map[uuid.UUID]map[uint64]place{}, map[uuid.UUID]struct{}{}
 	for w := range l.in {
 		if err := l.take(ctx, w.messages); err != nil {
 			return err
@@ -253,14 +253,14 @@ func (l *scanLane) fold(p place) {
 		l.keepAhead(p)
 		return
 	}
-	if !l.admit(e, p.message) || len(l.ahead) == 0 {
+	if !l.admit(e, p) || len(l.ahead) == 0 {
 		return
 	}
 	l.takeAhead(e)
 }
 
-func (l *scanLane) admit(e *entry, m eventstore.Message) bool {
-	ev, err := l.s.g.stream.Decode(m)
+func (l *scanLane) admit(e *entry, p place) bool {
+	ev, err := l.s.g.stream.DecodeAt(p.message, p.pos)
 	if err == nil {
 		err = l.folder.admit(e, ev)
 	}
@@ -282,10 +282,10 @@ func (l *scanLane) keepAhead(p place) {
 		return
 	}
 	if l.ahead[id] == nil {
-		l.ahead[id] = map[uint64]eventstore.Message{}
+		l.ahead[id] = map[uint64]place{}
 	}
 	if _, twice := l.ahead[id][p.pos.Version]; !twice {
-		l.ahead[id][p.pos.Version] = p.message
+		l.ahead[id][p.pos.Version] = p
 		l.waiting++
 	}
 }
