@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -49,9 +48,10 @@ func (q *ConversationQueries) SearchMessages(ctx context.Context, r api.SearchMe
 	if err != nil {
 		return nil, err
 	}
-	page := api.MessageSearch{Items: s.items}
+	page := api.MessageSearch{Items: s.items, Partial: next != nil || s.missed}
 	if next != nil {
-		page.Partial, page.NextCursor = true, q.cursors.sealPlace(talks.Revision(), want.name(), next.String())
+		next.missed = s.missed
+		page.NextCursor = q.cursors.sealPlace(talks.Revision(), want.name(), next.String())
 	}
 	return api.SearchMessages200JSONResponse{Body: page, Headers: api.SearchMessages200ResponseHeaders{CacheControl: mayKeep}}, nil
 }
@@ -111,34 +111,6 @@ func folded(text string) string {
 	}, text)
 }
 
-// searchPlace is how far a search is: all conversations up to and with one are done,
-// but for its messages before a version, where that is above 1.
-type searchPlace struct {
-	conversation readstore.Position
-	before       int64
-}
-
-func (p searchPlace) String() string {
-	return strconv.FormatInt(p.before, 10) + ":" + p.conversation.String()
-}
-
-// parseSearchPlace reads what String gave; nil for an empty one.
-func parseSearchPlace(s string) (*searchPlace, error) {
-	if s == "" {
-		return nil, nil
-	}
-	before, position, _ := strings.Cut(s, ":")
-	version, err := strconv.ParseInt(before, 10, 64)
-	if err != nil || version < 0 {
-		return nil, errNoPlace
-	}
-	p, err := readstore.ParsePosition(position)
-	if err != nil {
-		return nil, errNoPlace
-	}
-	return &searchPlace{conversation: p, before: version}, nil
-}
-
 // search is one page in the making.
 type search struct {
 	queries  *ConversationQueries
@@ -147,17 +119,18 @@ type search struct {
 	messages readstore.View
 	left     int // messages that may still be opened
 	items    []api.Message
-	bytes    int // of their texts
+	bytes    int  // of their texts
+	missed   bool // something is not there yet to be looked through
 }
 
 // run goes on behind a place, and says where the next page does; nil at the end.
 func (s *search) run(ctx context.Context, from *searchPlace) (*searchPlace, error) {
 	var after *readstore.Position
 	if from != nil {
-		after = &from.conversation
+		after, s.missed = &from.conversation, from.missed
 	}
 	if from != nil && from.before > 1 {
-		next, err := s.conversations(ctx, []readstore.Position{from.conversation}, from.before)
+		next, err := s.conversations(ctx, []searched{{place: from.conversation, version: from.before - 1}}, from.before)
 		if next != nil || err != nil {
 			return next, err
 		}
@@ -166,24 +139,30 @@ func (s *search) run(ctx context.Context, from *searchPlace) (*searchPlace, erro
 	if err != nil {
 		return nil, err
 	}
-	places := make([]readstore.Position, len(rows))
+	talks, in := make([]searched, len(rows)), columnsOf(s.list.Table)
 	for i, row := range rows {
-		places[i] = s.list.PositionOf(row)
+		talks[i] = searched{place: s.list.PositionOf(row), version: in.number(row, "version")}
 	}
-	next, err := s.conversations(ctx, places, 0)
+	next, err := s.conversations(ctx, talks, 0)
 	if next == nil && more != nil && err == nil {
 		next = &searchPlace{conversation: *more}
 	}
 	return next, err
 }
 
+// searched is a conversation as the list of them tells it.
+type searched struct {
+	place   readstore.Position
+	version int64
+}
+
 // conversations looks through conversations, the first of them before a version if
 // that is not 0. It stops where the page is full, and says where.
-func (s *search) conversations(ctx context.Context, places []readstore.Position, before int64) (*searchPlace, error) {
-	ids := make([]uuid.UUID, len(places))
-	for i, p := range places {
+func (s *search) conversations(ctx context.Context, talks []searched, before int64) (*searchPlace, error) {
+	ids := make([]uuid.UUID, len(talks))
+	for i, k := range talks {
 		var err error
-		if ids[i], err = uuid.Parse(p.ID); err != nil {
+		if ids[i], err = uuid.Parse(k.place.ID); err != nil {
 			return nil, fmt.Errorf("readapi: a conversation of account %s: %w", s.want.account, err)
 		}
 	}
@@ -192,8 +171,9 @@ func (s *search) conversations(ctx context.Context, places []readstore.Position,
 		return nil, err
 	}
 	for i, c := range all {
-		if c == nil {
-			continue // its projection has not come to it yet
+		// Their messages are another projection's, which may be behind.
+		if s.missed = s.missed || c == nil || c.version < talks[i].version; c == nil {
+			continue
 		}
 		behind := c.version + 1
 		if i == 0 && before > 0 {
@@ -203,7 +183,7 @@ func (s *search) conversations(ctx context.Context, places []readstore.Position,
 			return nil, err
 		}
 		if s.full() {
-			return &searchPlace{conversation: places[i], before: behind}, nil
+			return &searchPlace{conversation: talks[i].place, before: behind}, nil
 		}
 	}
 	return nil, nil

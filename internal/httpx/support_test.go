@@ -15,6 +15,7 @@ import (
 	"github.com/admitone/admitone/projections"
 	"github.com/admitone/admitone/projections/market"
 	"github.com/admitone/admitone/readapi"
+	"github.com/admitone/admitone/readstore"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,8 @@ type support struct {
 	stream *eventstore.Stream
 	sealed *sealed.Keys
 	clock  time.Time
+
+	conversations, messages readstore.Reader
 }
 
 func setupSupport(t testing.TB) *support {
@@ -48,19 +51,25 @@ func setupSupport(t testing.TB) *support {
 		cancel()
 		require.NoError(t, <-done)
 	})
-	conversations, err := projector.Reader("conversations")
+	s.conversations, err = projector.Reader("conversations")
 	require.NoError(t, err)
-	messages, err := projector.Reader("messages")
+	s.messages, err = projector.Reader("messages")
 	require.NoError(t, err)
-	queries, err := readapi.NewConversationQueries(s.rows.store, conversations, messages, opener{s.sealed}, s.keys.Cursor())
-	require.NoError(t, err)
-	*s.talks = *queries
+	s.answerFrom(s.messages)
 	require.Eventually(t, func() bool {
-		_, err := conversations.View(ctx)
-		_, err2 := messages.View(ctx)
+		_, err := s.conversations.View(ctx)
+		_, err2 := s.messages.View(ctx)
 		return err == nil && err2 == nil
 	}, time.Minute, time.Millisecond)
 	return s
+}
+
+// answerFrom lets the queries read messages from a projection.
+func (s *support) answerFrom(messages readstore.Reader) {
+	s.t.Helper()
+	queries, err := readapi.NewConversationQueries(s.rows.store, s.conversations, messages, opener{s.sealed}, s.keys.Cursor())
+	require.NoError(s.t, err)
+	*s.talks = *queries
 }
 
 // opener opens texts with real keys.
