@@ -59,20 +59,23 @@ func (s *shop) trades(t testing.TB) blackbox.Trades {
 // rests waits until the processes have reacted to everything.
 func (s *shop) rests(t testing.TB) {
 	t.Helper()
-	eventually(t, "the processes rest", func() bool {
-		r := program.Run(t, "processes", "--json", "--nats", s.nats)
-		var list []processInfo
-		if r.Code != 0 || json.Unmarshal([]byte(r.Out), &list) != nil {
+	eventually(t, "the processes rest", func() bool { return s.atRest(t) })
+}
+
+func (s *shop) atRest(t testing.TB) bool {
+	t.Helper()
+	r := program.Run(t, "processes", "--json", "--nats", s.nats)
+	var list []processInfo
+	if r.Code != 0 || json.Unmarshal([]byte(r.Out), &list) != nil {
+		return false
+	}
+	for _, p := range list {
+		require.Zero(t, p.Parked, r.Out)
+		if p.LagEvents > 0 {
 			return false
 		}
-		for _, p := range list {
-			require.Zero(t, p.Parked, r.Out)
-			if p.LagEvents > 0 {
-				return false
-			}
-		}
-		return len(list) > 0
-	})
+	}
+	return len(list) > 0
 }
 
 func offerTicket(t testing.TB, c *blackbox.Client, price int64) string {

@@ -83,7 +83,13 @@ func replaceTree(t testing.TB, from, to string) {
 // eventually waits for a condition that another process brings about.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(10 * time.Millisecond) {
+	within(t, time.Minute, what, holds)
+}
+
+// within is eventually for what may take longer.
+func within(t testing.TB, d time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(d); !holds(); time.Sleep(10 * time.Millisecond) {
 		require.True(t, time.Now().Before(deadline), "it does not come about: %s", what)
 	}
 }
