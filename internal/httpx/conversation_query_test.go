@@ -154,6 +154,8 @@ func TestConversationListFilters(t *testing.T) {
 		{agent, url.Values{"account_id": {other.id.String()}}, func(i int) bool { return i%3 == 0 }},
 		{agent, url.Values{"order_id": {order.String()}}, func(i int) bool { return i%2 == 0 }},
 		{agent, url.Values{"order_id": {order.String()}, "account_id": {user.id.String()}}, func(i int) bool { return i%2 == 0 && i%3 != 0 }},
+		{agent, url.Values{"account_id": {other.id.String()}, "status": {"open"}}, func(i int) bool { return i%3 == 0 }},
+		{agent, url.Values{"order_id": {order.String()}, "status": {"open"}}, func(i int) bool { return i%2 == 0 }},
 		{user, url.Values{"order_id": {order.String()}}, func(i int) bool { return i%2 == 0 && i%3 != 0 }},
 		{agent, url.Values{"topic": {"order"}}, func(i int) bool { return i%2 == 0 }},
 		{agent, url.Values{"topic": {""}, "status": {""}, "since": {opened(4)}, "until": {opened(9)}}, func(i int) bool { return i >= 4 && i < 9 }},
