@@ -141,7 +141,7 @@ func (q conversationQuery) list() (table string, prefix readstore.Key) {
 // endedInSpan asks for those of a span that have ended: nearly all that were opened
 // in it have, and the list by opening finds it.
 func (q conversationQuery) endedInSpan() bool {
-	return q.status == string(conversation.StatusClosed) && !(q.since.IsZero() && q.until.IsZero())
+	return q.status == string(conversation.StatusClosed) && (!q.since.IsZero() || !q.until.IsZero())
 }
 
 // byWaiting: the list is in the order of waiting, not of opening.
