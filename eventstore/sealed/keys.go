@@ -82,8 +82,8 @@ func (k *Keys) Seal(ctx context.Context, f Field, text string) (Text, error) {
 	return secret.seal(f, text)
 }
 
-// OpenText opens what Seal gave. ErrErased when the owner's key is gone,
-// ErrInvalid when the text was not sealed for this field, ErrUnavailable when the
+// OpenText opens what Seal gave. ErrErased when the owner's key is gone, ErrNoKey
+// when there is none for another reason, ErrInvalid when the text was not sealed for this field, ErrUnavailable when the
 // broker is needed and away.
 func (k *Keys) OpenText(ctx context.Context, f Field, t Text) (string, error) {
 	secret, err := k.cached(ctx, f.Owner, k.find)
@@ -99,7 +99,7 @@ type Item struct {
 	Text  Text
 }
 
-// Opened is a text, or why it does not open: ErrErased or ErrInvalid.
+// Opened is a text, or why it does not open: ErrErased, ErrNoKey or ErrInvalid.
 type Opened struct {
 	Text string
 	Err  error
@@ -138,7 +138,7 @@ func (k *Keys) find(ctx context.Context, owner uuid.UUID) (*key, error) {
 		return nil, err
 	}
 	if r == nil {
-		return nil, fmt.Errorf("sealed: %w: owner %s has no key", ErrErased, owner)
+		return nil, fmt.Errorf("sealed: %w: owner %s", ErrNoKey, owner)
 	}
 	return r.key, nil
 }

@@ -16,6 +16,9 @@ var (
 	// ErrErased: the owner's key is gone; what it sealed cannot be read by anybody,
 	// and nothing can be sealed for this owner any more.
 	ErrErased = errors.New("erased")
+	// ErrNoKey: the owner has no key, and was not erased. It never sealed anything, or
+	// its key was lost. It is an ErrErased, since nobody can read what there may be.
+	ErrNoKey = fmt.Errorf("no key, so as good as %w", ErrErased)
 	// ErrInvalid: the value is damaged, or was sealed for another owner, aggregate
 	// or field.
 	ErrInvalid = errors.New("sealed value does not open")
