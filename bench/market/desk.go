@@ -59,7 +59,7 @@ func OpenDesk(ctx context.Context, nc *nats.Conn, later func(func()), talks int)
 	if err != nil {
 		return nil, err
 	}
-	process, err := bot.Define(bot.English{})
+	process, err := bot.Define(bot.English{}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func allProcesses() ([]*engine.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	answering, err := bot.Define(bot.English{})
+	answering, err := bot.Define(bot.English{}, nil)
 	return append(all, answering), err
 }
 

@@ -116,7 +116,7 @@ func away(err error) error {
 
 // openBot prepares the process that answers users, and with it all that it looks up.
 func (a *app) openBot(ctx context.Context) error {
-	process, err := bot.Define(bot.English{})
+	process, err := bot.Define(bot.English{}, a.log)
 	if err != nil {
 		return err
 	}

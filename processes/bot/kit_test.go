@@ -108,7 +108,7 @@ func (o *office) run(t testing.TB, change ...func(*processes.Config)) *runner {
 	for _, c := range change {
 		c(&cfg)
 	}
-	p, err := Define(English{})
+	p, err := Define(English{}, cfg.Logger)
 	require.NoError(t, err)
 	r, err := processes.New(natstest.Context(t), cfg, p)
 	require.NoError(t, err)

@@ -79,11 +79,11 @@ func Targets(c *Conversations, o *Orders) map[string]processes.Target {
 	return map[string]processes.Target{targetConversations: processes.To(c), targetOrders: processes.To(o)}
 }
 
-// IsRefusal says whether an error is an answer: a rule's no, or that the account is
-// erased, so that nobody can read or write anything more.
+// IsRefusal says whether an error is an answer: a rule's no, that the account is
+// erased, so that nobody can read or write anything more, or that a text does not open.
 func IsRefusal(err error) bool {
 	var refusal *domain.Refusal
-	return errors.As(err, &refusal) || errors.Is(err, sealed.ErrErased)
+	return errors.As(err, &refusal) || errors.Is(err, sealed.ErrErased) || errors.Is(err, sealed.ErrInvalid)
 }
 
 // Sends names the operations that the process sends commands under. The catalogue of

@@ -3,12 +3,14 @@ package bot
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/admitone/admitone/domain"
 	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/eventstore/sealed"
 	"github.com/admitone/admitone/processes"
 	"github.com/google/uuid"
 )
@@ -17,10 +19,16 @@ import (
 const Name = "bot"
 
 // Define is the process that asks a Bot. It begins with the oldest messages: those
-// that were answered or passed over meanwhile are let be.
-func Define(b Bot) (*processes.Process, error) { return processes.Define(definition(b)) }
+// that were answered or passed over meanwhile are let be. What an operator should know
+// goes to the log; nil: nowhere.
+func Define(b Bot, log *slog.Logger) (*processes.Process, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return processes.Define(definition(b, log))
+}
 
-func definition(b Bot) processes.Definition[struct{}] {
+func definition(b Bot, log *slog.Logger) processes.Definition[struct{}] {
 	return processes.Definition[struct{}]{
 		Name: Name, Stream: "CONVERSATIONS", Start: processes.Beginning,
 		Reacts: []eventstore.Payload{conversation.MessageSent{}},
@@ -29,7 +37,7 @@ func definition(b Bot) processes.Definition[struct{}] {
 			if !ok || m.Author != conversation.AuthorUser {
 				return nil
 			}
-			d := &desk{bot: b, event: e, message: m, play: play{answers: answers}}
+			d := &desk{bot: b, log: log, event: e, message: m, play: play{answers: answers}}
 			d.handle()
 			return d.step
 		},
@@ -40,6 +48,7 @@ func definition(b Bot) processes.Definition[struct{}] {
 type play struct {
 	answers []processes.Answer
 	step    processes.Step // what comes next; nil: it is done
+	refused error          // why the last lookup has refused; nil: it has not
 }
 
 // take gives the answer to a step. Not ok: there is none yet, and whoever asked for it
@@ -56,7 +65,7 @@ func (p *play) take(step processes.Step) (a processes.Answer, ok bool) {
 // look gives what was found. Not ok: not yet, or the lookup has refused.
 func look[T any](p *play, up string, query any) (found T, ok bool) {
 	a, ok := p.take(processes.Look{Up: up, Query: query})
-	if !ok || a.Refusal != nil {
+	if p.refused = a.Refusal; !ok || a.Refusal != nil {
 		return found, false
 	}
 	found, ok = a.Found.(T)
@@ -69,28 +78,42 @@ func look[T any](p *play, up string, query any) (found T, ok bool) {
 // desk is where one message is handled.
 type desk struct {
 	play
-	bot     Bot
-	event   eventstore.Event
-	message conversation.MessageSent
-	state   conversation.State
+	bot       Bot
+	log       *slog.Logger
+	event     eventstore.Event
+	message   conversation.MessageSent
+	state     conversation.State
+	cancelled uuid.UUID // the order, once that is done
 }
 
+// unreadable is the reason of a hand-over. It says nothing of the message.
+const unreadable = "The Bot cannot read a message."
+
 // handle answers the message, unless that is done already, an agent has taken over, or
-// nobody can read it any more.
+// its user was erased. One that does not open for another reason is left to an agent;
+// should the user's key be lost, a reply would have made another one.
 func (d *desk) handle() {
-	var ok bool
-	if d.state, ok = look[conversation.State](&d.play, lookupState, d.event.Aggregate); !ok || !d.unanswered() {
+	if !d.looks() {
 		return
 	}
 	text, ok := look[string](&d.play, lookupText, sealedText{
 		owner: d.state.AccountID, conversation: d.event.Aggregate, text: d.message.Text,
 	})
-	if !ok {
-		return
+	switch {
+	case ok:
+		d.answer(text, nil)
+	case errors.Is(d.refused, sealed.ErrNoKey), errors.Is(d.refused, sealed.ErrInvalid):
+		if d.leave(unreadable) {
+			d.log.Error("a message does not open, and is left to an agent", "conversation", d.event.Aggregate, "message", d.message.MessageID, "cause", d.refused)
+		}
 	}
-	if q, ok := d.ask(text); ok {
-		d.carryOut(q, d.bot.Answer(q))
-	}
+}
+
+// looks says whether the message has no answer yet that may be the Bot's.
+func (d *desk) looks() (unanswered bool) {
+	var ok bool
+	d.state, ok = look[conversation.State](&d.play, lookupState, d.event.Aggregate)
+	return ok && d.unanswered()
 }
 
 func (d *desk) unanswered() bool {
@@ -98,6 +121,14 @@ func (d *desk) unanswered() bool {
 		return false
 	}
 	return slices.Contains(d.state.Unanswered, d.message.MessageID)
+}
+
+// answer asks the Bot, and does what it says. cancelled is what became of that so far.
+func (d *desk) answer(text string, cancelled *Outcome) {
+	if q, ok := d.ask(text); ok {
+		q.Cancelled = cancelled
+		d.carryOut(q, d.bot.Answer(q))
+	}
 }
 
 // ask looks up what the Bot needs. Every query names the one who asks.
@@ -127,7 +158,7 @@ func (d *desk) carryOut(q Question, a Answer) {
 	case a.Cancel != uuid.Nil && q.Cancelled == nil:
 		d.cancel(q, a.Cancel)
 	case a.HandOver != "":
-		d.say("conversation.hand_over", conversation.HandOver{Reason: a.HandOver, InReplyTo: d.message.MessageID})
+		d.handOver(q, a.HandOver)
 	default:
 		d.say("conversation.reply", conversation.Send{
 			MessageID: ReplyID(d.message.MessageID), Author: conversation.AuthorBot,
@@ -136,9 +167,24 @@ func (d *desk) carryOut(q Question, a Answer) {
 	}
 }
 
+// handOver leaves the message to an agent. Where somebody else has handed over since
+// the Bot looked, that was for another message: to this one, the Bot says what it says
+// to a user who waits already.
+func (d *desk) handOver(q Question, reason string) {
+	if d.leave(reason) && !q.Waiting && d.looks() && d.state.Status == conversation.StatusWaiting {
+		d.answer(q.Text, q.Cancelled)
+	}
+}
+
+func (d *desk) leave(reason string) (done bool) {
+	return d.say("conversation.hand_over", conversation.HandOver{Reason: reason, InReplyTo: d.message.MessageID})
+}
+
 // cancel ends an order, if the user has just said yes to that, and tells him what
 // became of it. The order comes first: should this copy die in between, the next one
-// sends the same command again, which changes nothing, and then replies.
+// sends the same command again, which changes nothing, and then replies. Should an
+// agent take over in between, the order stays cancelled and the reply is refused: the
+// log says so, and the agent sees the yes and the order.
 func (d *desk) cancel(q Question, id uuid.UUID) {
 	agreed := conversation.Proposal{Action: conversation.ActionCancelOrder, OrderID: id}
 	if d.state.Proposed != agreed || !d.decides() {
@@ -151,18 +197,29 @@ func (d *desk) cancel(q Question, id uuid.UUID) {
 	if !ok {
 		return
 	}
-	q.Cancelled = &Outcome{Refusal: a.Refusal}
+	if q.Cancelled = (&Outcome{Refusal: a.Refusal}); a.Refusal == nil {
+		d.cancelled = id
+	}
 	d.carryOut(q, d.bot.Answer(q))
 }
 
-// say is the last step. Refused, an agent or the user's end of the conversation came
-// first, or the account is erased; but a Bot that says what nobody may say is a fault.
-func (d *desk) say(operation string, c conversation.Command) {
+// say changes the conversation. Refused, an agent or the user's end of the conversation
+// came first, or the account is erased; but a Bot that says what nobody may say is a
+// fault.
+func (d *desk) say(operation string, c conversation.Command) (done bool) {
 	a, ok := d.take(processes.Send{To: targetConversations, Operation: operation, Aggregate: d.event.Aggregate, Body: c})
-	var refusal *domain.Refusal
-	if ok && errors.As(a.Refusal, &refusal) && refusal.Kind == domain.Invalid {
-		d.step = processes.Stop{Cause: refusal}
+	if !ok || a.Refusal == nil {
+		return ok
 	}
+	if d.cancelled != uuid.Nil {
+		d.log.Warn("an order was cancelled as its buyer agreed, and he could not be told so",
+			"conversation", d.event.Aggregate, "message", d.message.MessageID, "order", d.cancelled, "cause", a.Refusal)
+	}
+	var rule *domain.Refusal
+	if errors.As(a.Refusal, &rule) && rule.Kind == domain.Invalid {
+		d.step = processes.Stop{Cause: rule}
+	}
+	return false
 }
 
 // replySpace must never change: ids in logs were made with it.

@@ -1,7 +1,10 @@
 package bot
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
 	"testing"
 
 	"github.com/admitone/admitone/domain"
@@ -13,6 +16,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
+
+var silence = slog.New(slog.DiscardHandler)
 
 var (
 	talk  = uuid.MustParse("01900000-0000-7000-8000-0000000000c0")
@@ -45,7 +50,7 @@ func follow(t *testing.T, b Bot, m conversation.MessageSent, want ...told) {
 	t.Helper()
 	var answers []processes.Answer
 	decide := func() processes.Step {
-		return definition(b).Decide(struct{}{}, eventstore.Event{Aggregate: talk, Time: now, Payload: m}, answers)
+		return definition(b, silence).Decide(struct{}{}, eventstore.Event{Aggregate: talk, Time: now, Payload: m}, answers)
 	}
 	for _, w := range want {
 		require.Equal(t, w.step, decide())
@@ -82,6 +87,15 @@ func reads(text string) told {
 
 func sends(operation string, c conversation.Command) processes.Step {
 	return processes.Send{To: "conversations", Operation: operation, Aggregate: talk, Body: c}
+}
+
+func handsOver(reason string) processes.Step {
+	return sends("conversation.hand_over", conversation.HandOver{Reason: reason, InReplyTo: asked.MessageID})
+}
+
+// answered is a conversation in which nothing waits for the Bot.
+func answered(status conversation.Status) conversation.State {
+	return stateOf(func(s *conversation.State) { s.Status, s.Unanswered = status, nil })
 }
 
 func replies(a Answer) processes.Step {
@@ -127,7 +141,7 @@ func TestItLooksUpWhatTheBotNeeds(t *testing.T) {
 		told{processes.Look{Up: "order", Query: ownOrder{buyer: userID, id: orderOne}}, found(&o)},
 		told{processes.Look{Up: "orders", Query: userID}, found([]Order(nil))},
 		told{processes.Look{Up: "offers", Query: Wanted{}}, found(Offers{})},
-		told{sends("conversation.hand_over", conversation.HandOver{Reason: "because", InReplyTo: asked.MessageID}), processes.Answer{}})
+		told{handsOver("because"), processes.Answer{}}, looksAt(answered(conversation.StatusWaiting)))
 	follow(t, English{}, asked, told{processes.Look{Up: "conversation", Query: talk}, found("no state")},
 		told{processes.Stop{Cause: errors.New(`bot: lookup "conversation" gave string`)}, processes.Answer{}})
 }
@@ -155,10 +169,68 @@ func TestNothingIsCancelledWithoutAYes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := definition(rash)
+			d := definition(rash, silence)
 			step := d.Decide(struct{}{}, eventstore.Event{Aggregate: talk, Payload: asked}, []processes.Answer{found(stateOf(change)), found("yes")})
 			require.IsType(t, processes.Stop{}, step)
 		})
+	}
+}
+
+// It is handed over, and not parked, where the user's key was lost or another one has
+// taken its place. To an erased one nothing is said.
+func TestWhatItCannotReadIsLeftToAnAgent(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{sealed.ErrInvalid, sealed.ErrNoKey} {
+		for _, outcome := range []processes.Answer{{}, refusedBy(conversation.ErrClosed)} {
+			follow(t, English{}, asked, looksAt(stateOf()), told{reads("").step, refusedBy(fmt.Errorf("a text: %w", cause))},
+				told{handsOver("The Bot cannot read a message."), outcome})
+		}
+	}
+	follow(t, English{}, asked, looksAt(stateOf()), told{reads("").step, refusedBy(fmt.Errorf("a text: %w", sealed.ErrErased))})
+}
+
+// Another copy hands over, for another message, after this one has looked.
+func TestAMessageDuringAHandOverIsAnswered(t *testing.T) {
+	t.Parallel()
+	waits := stateOf(func(s *conversation.State) { s.Status = conversation.StatusWaiting })
+	q := asks("talk to a person")
+	q.Waiting = true
+	steps := func(then conversation.State, last ...told) []told {
+		return append([]told{
+			looksAt(stateOf()), reads("talk to a person"), {processes.Look{Up: "orders", Query: userID}, found([]Order(nil))},
+			{handsOver("The user asked for a person. No order of theirs was found."), processes.Answer{}}, looksAt(then),
+		}, last...)
+	}
+	follow(t, English{}, asked, steps(waits, told{processes.Look{Up: "orders", Query: userID}, found([]Order(nil))},
+		told{replies(English{}.Answer(q)), processes.Answer{}})...)
+	for _, status := range []conversation.Status{conversation.StatusWaiting, conversation.StatusTaken, conversation.StatusClosed} {
+		follow(t, English{}, asked, steps(answered(status))...)
+	}
+	// A Bot that hands over whatever it is told does not do so for ever.
+	follow(t, parrot{answer: Answer{HandOver: "because"}}, asked, looksAt(stateOf()), reads("?"), told{handsOver("because"), processes.Answer{}},
+		looksAt(waits), told{handsOver("because"), processes.Answer{}})
+}
+
+func TestTheLogSaysWhoWasNotToldOfACancellation(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cancel, reply error
+		logged        bool
+	}{
+		"told":                      {nil, nil, false},
+		"cancelled, an agent took":  {nil, conversation.ErrTaken, true},
+		"not cancelled, nor a word": {order.ErrEnded, conversation.ErrTaken, false},
+	} {
+		var log bytes.Buffer
+		d := definition(English{}, slog.New(slog.NewTextHandler(&log, nil)))
+		answers := []processes.Answer{found(stateOf(agreed)), found("yes"), refusedBy(c.cancel), refusedBy(c.reply)}
+		for n := range len(answers) + 1 {
+			d.Decide(struct{}{}, eventstore.Event{Aggregate: talk, Payload: asked}, answers[:n])
+		}
+		require.Equal(t, c.logged, log.Len() > 0, name)
+		for _, id := range []uuid.UUID{talk, asked.MessageID, orderOne} {
+			require.Equal(t, c.logged, bytes.Contains(log.Bytes(), []byte(id.String())), name)
+		}
 	}
 }
 
@@ -174,7 +246,7 @@ func TestProcessSendsWhatIsWrittenDown(t *testing.T) {
 	t.Parallel()
 	var sent []string
 	for _, b := range []Bot{parrot{answer: Answer{HandOver: "x"}}, parrot{answer: Answer{Text: "x"}}, parrot{answer: Answer{Cancel: orderOne}}} {
-		step := definition(b).Decide(struct{}{}, eventstore.Event{Aggregate: talk, Payload: asked}, []processes.Answer{found(stateOf(agreed)), found("?")})
+		step := definition(b, silence).Decide(struct{}{}, eventstore.Event{Aggregate: talk, Payload: asked}, []processes.Answer{found(stateOf(agreed)), found("?")})
 		sent = append(sent, step.(processes.Send).Operation)
 	}
 	require.Equal(t, map[string][]string{Name: sent}, Sends())
@@ -185,5 +257,5 @@ func TestRefusals(t *testing.T) {
 	require.True(t, IsRefusal(order.ErrEnded))
 	require.True(t, IsRefusal(sealed.ErrErased))
 	require.False(t, IsRefusal(eventstore.ErrUnavailable))
-	require.False(t, IsRefusal(sealed.ErrInvalid))
+	require.True(t, IsRefusal(sealed.ErrInvalid))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/eventstore/sealed"
 	"github.com/admitone/admitone/internal/natstest"
 	"github.com/admitone/admitone/processes"
 	"github.com/google/uuid"
@@ -134,6 +135,32 @@ func TestWhoIsErasedIsNotAnswered(t *testing.T) {
 	log, err := o.conversations.Load(natstest.Context(t), id, 0, 0)
 	require.NoError(t, err)
 	require.Len(t, log.Events, 2)
+}
+
+// A key is gone without an erasure, and then there is another one.
+func TestWhoseKeyIsLostIsHandedOver(t *testing.T) {
+	t.Parallel()
+	o, ctx := setup(t, 1), natstest.Context(t)
+	id, first := o.begin(t, userID, "hello")
+	keys, err := o.js.Stream(ctx, sealed.StreamName)
+	require.NoError(t, err)
+	require.NoError(t, keys.DeleteMsg(ctx, keys.CachedInfo().State.LastSeq)) // the only key
+	r := o.run(t)
+	require.Equal(t, "The Bot cannot read a message.", o.answer(t, id, first).handOver)
+	r.rests(t)
+	r.stop()
+	info, err := keys.Info(ctx)
+	require.NoError(t, err)
+	require.Zero(t, info.State.Msgs, "no key was made")
+
+	again, second := o.begin(t, userID, "hello")
+	last, err := keys.GetLastMsgForSubject(ctx, "keys."+userID.String())
+	require.NoError(t, err)
+	require.NoError(t, keys.DeleteMsg(ctx, last.Sequence))
+	next, third := o.begin(t, userID, "hello") // with a new key
+	o.run(t).rests(t)
+	require.Equal(t, "The Bot cannot read a message.", o.answer(t, again, second).handOver)
+	require.NotEmpty(t, o.answer(t, next, third).text)
 }
 
 func TestItWaitsForWhatItLooksUp(t *testing.T) {
