@@ -1,8 +1,6 @@
 package bot
 
 import (
-	"strings"
-
 	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/domain/order"
 	"github.com/google/uuid"
@@ -86,7 +84,7 @@ func (r reading) decision() decision {
 	if r.intent == wantsPerson || r.intent == wantsBeyond || len(r.Text) > maxRead {
 		return unclear
 	}
-	return decisionOf(r.words, strings.Contains(r.Text, "?"))
+	return decisionOf(r.Text)
 }
 
 func (r reading) decided(q Question, d decision) Answer {

@@ -109,6 +109,7 @@ func TestWithoutAYesItIsAskedAgain(t *testing.T) {
 	open := orderOf(orderOne, order.StatusAwaitingPayment)
 	for _, said := range []string{"hm", "thanks", "hello", "yes?", "maybe later", "when does it expire?", "what is for sale?", "cancel it?",
 		"yes, cancel " + orderTwo.String(), "no, " + orderTwo.String(), "please cancel",
+		"ok thanks", "ok, thank you very much", "sure, thanks", "I'm good, thanks, ok", "i'm ok", "ok, good", "ok so then", "yes and", "Yes 👎", "yes ❌",
 		strings.Repeat("yes ", maxRead), "yes" + strings.Repeat(" ", maxRead) + "but no"} {
 		q := decides(said)
 		q.Order = &open

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 )
@@ -146,25 +147,34 @@ const (
 
 var (
 	affirms = regexp.MustCompile(`\b(?:yes|yeah|yep|yup|sure|ok|okay|absolutely|definitely|certainly|please do|do it|do that|go ahead|correct|confirm|confirmed|of course|agree|agreed|cancel it|cancel the order|cancel my order|that's right)\b`)
+	// Of these one is enough, whatever the other assents are.
+	consents = regexp.MustCompile(`\b(?:yes|yeah|yep|yup|please do|do it|do that|go ahead|cancel it|cancel the order|cancel my order)\b`)
+	// These may be said to anything, so they must be all that is said.
+	bare = regexp.MustCompile(`^(?:sure|ok|okay|fine|good|absolutely|definitely|certainly|correct|confirm|confirmed|of course|i agree|agreed|that's right)$`)
 	// assents are all the words that a yes may have: anything else may take it back.
-	assents = regexp.MustCompile(`^(?:(?:yes|yeah|yep|yup|sure|ok|okay|absolutely|definitely|certainly|please|do it|do that|do so|do|go ahead|` +
+	assents = regexp.MustCompile(`^(?:(?:and |just |so |then )?(?:yes|yeah|yep|yup|sure|ok|okay|fine|good|absolutely|definitely|certainly|please|do it|do that|do so|do|go ahead|` +
 		`correct|confirm|confirmed|of course|i agree|agreed|(?:i want to |i would like to |i'd like to |you can |you may |let's )?cancel(?: it| that| order| the order| my order| this order)?|` +
-		`i'm|i am|that's right|then|now|and|so|thanks|thank you|for me|very much|fine|good|just|it|this)(?: |$))+$`)
+		`(?:i'm|i am) sure|that's (?:right|correct|fine|ok|okay)|then|now|thanks|thank you|for me|very much)(?: |$))+$`)
 	negated = regexp.MustCompile(`\b(?:don't|dont|do not|never|not|won't|shouldn't)\b(?: \w+){0,2}? (?:cancel it|do it|do that|cancel)\b`)
 	denies  = regexp.MustCompile(`^(?:please )?(?:no|nope|nah|never|don't|dont|do not|not|keep|leave|rather not|stop|i'd rather not|i changed my mind|forget it)\b`)
 )
 
 // decisionOf reads a yes or a no. A yes must be nothing but one, since an order is
-// cancelled on it; question tells that there is a question mark.
-func decisionOf(text string, question bool) decision {
-	text = negated.ReplaceAllString(text, "no")
-	switch agrees := affirms.MatchString(text); {
-	case question:
+// cancelled on it. A sign that is no word may turn it round.
+func decisionOf(text string) decision {
+	said := negated.ReplaceAllString(words(text), "no")
+	switch {
+	case strings.Contains(text, "?"), strings.ContainsFunc(text, isSign):
 		return unclear
-	case agrees && assents.MatchString(text):
+	case bare.MatchString(said), consents.MatchString(said) && assents.MatchString(said):
 		return yes
-	case !agrees && denies.MatchString(text):
+	case !affirms.MatchString(said) && denies.MatchString(said):
 		return no
 	}
 	return unclear
+}
+
+// isSign: what words drops, and is more than what parts words.
+func isSign(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsPunct(r) && !unicode.IsSpace(r)
 }

@@ -230,7 +230,14 @@ func TestDecisions(t *testing.T) {
 			please do
 			Yes, cancel it please
 			yes, I want to cancel my order
-			Of course. Thank you very much
+			Of course.
+			Fine!
+			yes, thank you very much
+			ok, yes
+			sure, do it then
+			Yes, I'm sure
+			go ahead and cancel it
+			yes, just cancel it :)
 			yep
 			that's right, cancel the order
 			I agree
@@ -271,11 +278,27 @@ func TestDecisions(t *testing.T) {
 			no problem, go ahead
 			👍
 			when does it expire?
+			ok thanks
+			ok, thank you very much
+			sure, thanks
+			Of course. Thank you very much
+			I'm good, thanks, ok
+			i'm ok
+			ok, good
+			ok so then
+			good, thanks
+			that's right, thanks
+			yes and
+			yes so
+			Yes 👎
+			yes ❌
+			yes⃠
+			no 👍
 			thanks`,
 	} {
 		require.GreaterOrEqual(t, len(lines(table)), 12)
 		for _, said := range lines(table) {
-			if got := decisionOf(words(said), strings.Contains(said, "?")); got != want {
+			if got := decisionOf(said); got != want {
 				t.Errorf("%q is read as %v, not as %v", said, got, want)
 			}
 		}
