@@ -13,7 +13,8 @@ import (
 //
 // LastSequence says where to go on: pass it, and the version of the last event, for
 // the events that follow. It is afterSequence where nothing does. Fewer events than
-// limit are the last ones that there are, and only then Missing can be set.
+// limit are the last ones that there are, and only then Missing can be set: what lies
+// beyond the hole is given from there on too, once it is filled.
 func (s *Stream) LoadSome(ctx context.Context, id uuid.UUID, afterVersion, afterSequence uint64, limit int) (History, error) {
 	w := window{after: afterVersion, read: afterSequence, found: make([]*placed, max(limit, 1))}
 	for page, err := range s.directPages(ctx, s.Subject(id), afterSequence+1, min(len(w.found), pageMessages)) {
@@ -81,7 +82,7 @@ func (s *Stream) fromWindow(w window) (History, error) {
 	var more bool
 	h.LastSequence, more = w.goOn()
 	if w.next < len(w.found) && more {
-		h.Missing, h.LastSequence = w.after+uint64(w.next)+1, w.read
+		h.Missing = w.after + uint64(w.next) + 1
 	}
 	h.Events = make([]Event, w.next)
 	for i, m := range w.found[:w.next] {

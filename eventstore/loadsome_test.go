@@ -84,7 +84,33 @@ func TestLoadSomeReadsAsLoadDoes(t *testing.T) {
 				require.Equal(t, whole.Events[i], all.Events[i], "%v by %d", log, limit)
 			}
 			require.Equal(t, whole.Missing, all.Missing, "%v by %d", log, limit)
-			require.Equal(t, whole.LastSequence, all.LastSequence, "%v by %d", log, limit)
+			if whole.Missing == 0 {
+				require.Equal(t, whole.LastSequence, all.LastSequence, "%v by %d", log, limit)
+			}
+		}
+	}
+}
+
+// Who follows an aggregate stops at a hole, and misses nothing once it is filled.
+func TestLoadSomeGoesOnWhereAHoleIsFilled(t *testing.T) {
+	ctx, s := natstest.Context(t), setup(t)
+	for _, log := range [][]uint64{{1, 2, 4, 5}, {4, 1, 2, 5}, {5, 1, 4, 2}, {1, 5, 2, 4, 5}} {
+		for _, limit := range []int{3, 4, 100} {
+			id := newID(t)
+			for i, v := range log {
+				foreign(t, s, id, v, `{"by": `+strconv.Itoa(i)+`}`, nil)
+			}
+			h, err := s.LoadSome(ctx, id, 0, 0, limit)
+			require.NoError(t, err)
+			require.Len(t, h.Events, 2)
+			require.EqualValues(t, 3, h.Missing)
+			foreign(t, s, id, 3, `{"by": 9}`, nil)
+			rest, err := s.LoadSome(ctx, id, 2, h.LastSequence, limit)
+			require.NoError(t, err)
+			whole, err := s.Load(ctx, id, 0, 0)
+			require.NoError(t, err)
+			require.Equal(t, whole.Events, append(h.Events, rest.Events...), "%v by %d", log, limit)
+			require.Equal(t, whole.LastSequence, rest.LastSequence)
 		}
 	}
 }
