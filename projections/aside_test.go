@@ -20,18 +20,18 @@ func TestHighestWaitingVersionStaysWithTheBroker(t *testing.T) {
 	for part := range slices.Chunk(facts[1:], 50) {
 		before := status(t, p).Counters.Gaps
 		w.publish(t, part...)
-		eventually(t, time.Minute, "they wait", func() bool { return status(t, p).Counters.Gaps >= before+uint64(len(part)) })
+		eventually(t, 2*time.Minute, "they wait", func() bool { return status(t, p).Counters.Gaps >= before+uint64(len(part)) })
 	}
 	consumer, err := w.js.Consumer(natstest.Context(t), "BOXES", "boxes_g1_p0")
 	require.NoError(t, err)
-	eventually(t, time.Minute, "most are set aside", func() bool {
+	eventually(t, 2*time.Minute, "most are set aside", func() bool {
 		info, err := consumer.Info(natstest.Context(t))
 		return err == nil && info.NumAckPending <= 65
 	})
 	p.stop()
 
 	var versions []string
-	eventually(t, time.Minute, "the highest version comes again", func() bool {
+	eventually(t, 2*time.Minute, "the highest version comes again", func() bool {
 		batch, err := consumer.Fetch(100, jetstream.FetchMaxWait(time.Second))
 		require.NoError(t, err)
 		for m := range batch.Messages() {

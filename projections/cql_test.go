@@ -15,6 +15,6 @@ func openCQL(t testing.TB, hosts []string, keyspace string) readstore.Store {
 	s, err := cql.Open(cql.Config{Hosts: hosts, Keyspace: keyspace})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	eventually(t, 30*time.Second, "the CQL server answers", func() bool { return s.Ping(natstest.Context(t)) == nil })
+	eventually(t, 2*time.Minute, "the CQL server answers", func() bool { return s.Ping(natstest.Context(t)) == nil })
 	return s
 }

@@ -16,11 +16,11 @@ func TestLateEventIsAdmitted(t *testing.T) {
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 1, 4)
 	w.publish(t, facts[0], facts[2], facts[3])
-	eventually(t, time.Minute, "gaps are noticed", func() bool { return status(t, p).Counters.Gaps > 0 })
+	eventually(t, 2*time.Minute, "gaps are noticed", func() bool { return status(t, p).Counters.Gaps > 0 })
 	<-time.After(3 * time.Second) // the event is 3 s late
 	require.EqualValues(t, 1, status(t, p).Counters.Admitted)
 	w.publish(t, facts[1])
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
 	require.Zero(t, status(t, p).Parked)
 }
@@ -31,12 +31,12 @@ func TestLateEventDuringAScanIsAdmitted(t *testing.T) {
 	facts := lives(r, 1, 4)
 	w.publish(t, facts[0], facts[2], facts[3])
 	p := w.start(t, projections.Config{HealAfter: 20 * time.Second})
-	eventually(t, time.Minute, "the first version is written", func() bool {
+	eventually(t, 2*time.Minute, "the first version is written", func() bool {
 		rows, err := w.store.Get(natstest.Context(t), boxesHome(1), []any{facts[0].id.String()})
 		return err == nil && rows[0] != nil
 	})
 	w.publish(t, facts[1])
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
 	require.Zero(t, status(t, p).Counters.Parkings)
 }
@@ -54,9 +54,9 @@ func TestGapThatAnotherCopyFilledIsSeen(t *testing.T) {
 	p := w.startLive(t, projections.Config{HealAfter: time.Hour})
 	facts := lives(r, 1, 3)
 	w.publish(t, facts[0])
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	w.publish(t, facts[2])
-	eventually(t, time.Minute, "the gap is noticed", func() bool { return status(t, p).Counters.Gaps > 0 })
+	eventually(t, 2*time.Minute, "the gap is noticed", func() bool { return status(t, p).Counters.Gaps > 0 })
 
 	// Another copy moves the row on: it reads version 2 from elsewhere than this consumer.
 	rows, err := w.store.Get(natstest.Context(t), homeTable(t, p), []any{facts[0].id.String()})
@@ -64,7 +64,7 @@ func TestGapThatAnotherCopyFilledIsSeen(t *testing.T) {
 	row := rows[0]
 	row[1] = int64(2)
 	require.NoError(t, w.store.Write(natstest.Context(t), upsert(homeTable(t, p), row, 2)))
-	eventually(t, time.Minute, "version 3 is admitted", func() bool {
+	eventually(t, 2*time.Minute, "version 3 is admitted", func() bool {
 		rows, err := w.store.Get(natstest.Context(t), homeTable(t, p), []any{facts[0].id.String()})
 		return err == nil && rows[0][1] == int64(3)
 	})
@@ -78,7 +78,7 @@ func TestVersionNeverWrittenParksOneAggregate(t *testing.T) {
 	facts := lives(r, 1000, 3)
 	missing, rest := facts[1], append([]fact{facts[0], facts[2]}, facts[3:]...)
 	w.publish(t, rest...)
-	eventually(t, time.Minute, "the aggregate is parked", func() bool { return status(t, p).Parked == 1 })
+	eventually(t, 2*time.Minute, "the aggregate is parked", func() bool { return status(t, p).Parked == 1 })
 	parked, err := p.Parked(natstest.Context(t))
 	require.NoError(t, err)
 	require.Equal(t, missing.id, parked[0].Aggregate)
@@ -86,12 +86,12 @@ func TestVersionNeverWrittenParksOneAggregate(t *testing.T) {
 	require.Equal(t, projections.CauseMissing, parked[0].Kind)
 	require.Contains(t, parked[0].Cause, "version 2 is not in the stream")
 
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	require.EqualValues(t, len(rest)-1, status(t, p).Counters.Admitted, "the others go on")
 
 	w.publish(t, missing)
-	eventually(t, time.Minute, "it un-parks by itself", func() bool { return status(t, p).Parked == 0 })
-	idle(t, time.Minute, p.Projector)
+	eventually(t, 2*time.Minute, "it un-parks by itself", func() bool { return status(t, p).Parked == 0 })
+	idle(t, 2*time.Minute, p.Projector)
 	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
 }
 
@@ -102,9 +102,9 @@ func TestManyVersionsBeforeTheFirst(t *testing.T) {
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 1, 300)
 	w.publish(t, facts[1:]...)
-	eventually(t, time.Minute, "what is beyond the limit is set aside", func() bool { return status(t, p).Counters.Gaps >= 299 })
+	eventually(t, 2*time.Minute, "what is beyond the limit is set aside", func() bool { return status(t, p).Counters.Gaps >= 299 })
 	w.publish(t, facts[0])
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
 }
 
@@ -122,7 +122,7 @@ func TestManyGapsDoNotDelayOthers(t *testing.T) {
 	healthy := lives(r, 100, 3)
 	began := time.Now()
 	w.publish(t, healthy...)
-	eventually(t, time.Minute, "healthy aggregates are written", func() bool { return status(t, p).Counters.Admitted >= 300 })
+	eventually(t, 2*time.Minute, "healthy aggregates are written", func() bool { return status(t, p).Counters.Admitted >= 300 })
 	t.Logf("300 events behind 1,100 gaps took %s", time.Since(began))
 	require.True(t, strings.HasPrefix(status(t, p).Status, projections.StatusLive))
 }

@@ -204,7 +204,7 @@ func (w *world) start(t testing.TB, cfg projections.Config) *copyOf {
 // startLive starts a copy and waits until readers have a generation.
 func (w *world) startLive(t testing.TB, cfg projections.Config) *copyOf {
 	c := w.start(t, cfg)
-	idle(t, time.Minute, c.Projector)
+	idle(t, 2*time.Minute, c.Projector)
 	return c
 }
 

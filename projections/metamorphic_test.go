@@ -70,7 +70,7 @@ func (x trial) live(t *testing.T, w *world, r *rand.Rand, facts []fact, cfg proj
 	p := w.startLive(t, cfg)
 	if x.way != "killed" {
 		w.publish(t, arrange(r, x.way, facts)...)
-		idle(t, 30*time.Second, p.Projector)
+		idle(t, 2*time.Minute, p.Projector)
 		return p
 	}
 	p.stop()
@@ -86,7 +86,7 @@ func (x trial) live(t *testing.T, w *world, r *rand.Rand, facts []fact, cfg proj
 	}
 	t.Logf("%d copies died in a write", deaths)
 	p = w.start(t, cfg)
-	idle(t, 30*time.Second, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	return p
 }
 
@@ -107,7 +107,7 @@ func arrange(r *rand.Rand, way string, facts []fact) []fact {
 
 // untilDeadOrIdle waits for a mortal copy: it may find less to write than it has lives.
 func (w *world) untilDeadOrIdle(t *testing.T, m *mortal) (dead bool) {
-	eventually(t, 30*time.Second, "the copy dies or is idle", func() bool {
+	eventually(t, 2*time.Minute, "the copy dies or is idle", func() bool {
 		select {
 		case <-m.store.dead:
 			dead = true

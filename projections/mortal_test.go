@@ -115,7 +115,7 @@ func (s *dyingStore) Page(ctx context.Context, table *readstore.Table, q readsto
 // nobodyPulls waits until the broker has noticed that the last copy is gone. What it
 // sends to one whose death it has not noticed yet waits for AckWait.
 func (w *world) nobodyPulls(t testing.TB) {
-	eventually(t, time.Minute, "nobody pulls", func() bool {
+	eventually(t, 2*time.Minute, "nobody pulls", func() bool {
 		return w.sum(t, func(c *jetstream.ConsumerInfo) int { return c.NumWaiting }) == 0
 	})
 }

@@ -120,7 +120,7 @@ func outOfOrder(t *testing.T, store readstore.Store, partitions, copies, boxes i
 	for range copies {
 		projectors = append(projectors, w.start(t, projections.Config{OnAdmit: keeper.admit}))
 	}
-	idle(t, time.Minute, projectors[0].Projector)
+	idle(t, 2*time.Minute, projectors[0].Projector)
 	var all []fact
 	for _, o := range orders() {
 		t.Run(o.name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func outOfOrder(t *testing.T, store readstore.Store, partitions, copies, boxes i
 // elsewhere, four of them in this one here) takes less than 5 % of a core.
 func quiet(t *testing.T, w *world, projectors []*copyOf) {
 	// What was written by way of another copy may come once more.
-	eventually(t, time.Minute, "all is acknowledged", func() bool { return w.unacknowledged(t) == 0 })
+	eventually(t, 2*time.Minute, "all is acknowledged", func() bool { return w.unacknowledged(t) == 0 })
 	count := func() (total uint64) {
 		for _, p := range projectors {
 			s, err := p.Status(natstest.Context(t))
@@ -155,7 +155,7 @@ func quiet(t *testing.T, w *world, projectors []*copyOf) {
 		return total
 	}
 	before := count()
-	eventually(t, time.Minute, "the process is idle", func() bool {
+	eventually(t, 2*time.Minute, "the process is idle", func() bool {
 		cpu, began := cpuTime(t), time.Now()
 		<-time.After(500 * time.Millisecond) // the measurement itself
 		return (cpuTime(t)-cpu).Seconds()/time.Since(began).Seconds() < 0.05*float64(len(projectors))

@@ -40,14 +40,14 @@ func TestPoisonParksOneAggregate(t *testing.T) {
 			sick, healthy := facts[:4], facts[4:]
 			w.publish(t, sick[0], poison, sick[2], sick[3])
 			w.publish(t, healthy...)
-			eventually(t, time.Minute, "it is parked", func() bool { return status(t, p).Parked == 1 })
+			eventually(t, 2*time.Minute, "it is parked", func() bool { return status(t, p).Parked == 1 })
 			parked, err := p.Parked(natstest.Context(t))
 			require.NoError(t, err)
 			require.Equal(t, poison.id, parked[0].Aggregate)
 			require.EqualValues(t, 2, parked[0].Version)
 			require.Equal(t, c.kind, parked[0].Kind)
 			require.Contains(t, parked[0].Cause, c.cause)
-			idle(t, time.Minute, p.Projector)
+			idle(t, 2*time.Minute, p.Projector)
 			require.Equal(t, model(append(healthy, sick[0])), dump(t, p.Projector, w.store))
 
 			left, err := p.Retry(natstest.Context(t), "boxes", poison.id)
@@ -67,8 +67,8 @@ func TestNewCodeCatchesUp(t *testing.T) {
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 1, 3)
 	w.publish(t, facts[0], fact{id: facts[0].id, version: 2, payload: labelled{Label: "new"}}, facts[2])
-	eventually(t, time.Minute, "it is parked", func() bool { return status(t, p).Parked == 1 })
-	idle(t, time.Minute, p.Projector)
+	eventually(t, 2*time.Minute, "it is parked", func() bool { return status(t, p).Parked == 1 })
+	idle(t, 2*time.Minute, p.Projector)
 	p.stop()
 
 	w.stream = natstest.Stream(t, w.nc, eventstore.StreamConfig{Name: "BOXES", Registry: registry(t, labelled{})})
@@ -82,7 +82,7 @@ func TestNewCodeCatchesUp(t *testing.T) {
 		}
 	})
 	p = w.start(t, projections.Config{})
-	eventually(t, time.Minute, "it is un-parked", func() bool { return status(t, p).Parked == 0 })
+	eventually(t, 2*time.Minute, "it is un-parked", func() bool { return status(t, p).Parked == 0 })
 	rows := dump(t, p.Projector, w.store)
 	require.Len(t, rows["boxes"], 1)
 	require.Contains(t, rows["boxes"][0], facts[0].id.String()+" 3 new ")
@@ -110,7 +110,7 @@ func parkingRaces(t *testing.T, rounds int) {
 		w.startLive(t, projections.Config{HealAfter: 20 * time.Millisecond}),
 		w.startLive(t, projections.Config{HealAfter: 20 * time.Millisecond}),
 	}
-	idle(t, time.Minute, copies[0].Projector)
+	idle(t, 2*time.Minute, copies[0].Projector)
 	var all []fact
 	for round := range rounds {
 		facts := life(r, someID(r), 6)
@@ -118,7 +118,7 @@ func parkingRaces(t *testing.T, rounds int) {
 		racingRound(t, w, r, copies[round%2], facts)
 	}
 	eventually(t, 60*time.Second, "nothing is parked", func() bool { return status(t, copies[0]).Parked == 0 })
-	idle(t, 30*time.Second, copies[0].Projector)
+	idle(t, 2*time.Minute, copies[0].Projector)
 	require.Equal(t, model(all), dump(t, copies[0].Projector, w.store))
 }
 

@@ -15,7 +15,7 @@ func TestRowsFollowTheLog(t *testing.T) {
 	w.publish(t, early...)
 	p := w.start(t, projections.Config{})
 	w.publish(t, late...)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	require.Equal(t, model(append(early, late...)), dump(t, p.Projector, w.store))
 	v, err := p.Verify(natstest.Context(t), nil)
 	require.NoError(t, err)

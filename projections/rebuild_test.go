@@ -15,8 +15,8 @@ import (
 
 func rebuilt(t *testing.T, p *copyOf, generation int) {
 	t.Helper()
-	eventually(t, 30*time.Second, "the generation is live", func() bool { return status(t, p).Generation == generation })
-	idle(t, time.Minute, p.Projector)
+	eventually(t, 2*time.Minute, "the generation is live", func() bool { return status(t, p).Generation == generation })
+	idle(t, 2*time.Minute, p.Projector)
 }
 
 func TestRebuildSwitchesToAnEqualGeneration(t *testing.T) {
@@ -25,7 +25,7 @@ func TestRebuildSwitchesToAnEqualGeneration(t *testing.T) {
 	facts := lives(r, 300, 10)
 	r.Shuffle(len(facts), func(i, j int) { facts[i], facts[j] = facts[j], facts[i] })
 	w.publish(t, facts...)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	before := dump(t, p.Projector, w.store)
 
 	generation, err := p.Rebuild(natstest.Context(t), "boxes")
@@ -39,7 +39,7 @@ func TestRebuildSwitchesToAnEqualGeneration(t *testing.T) {
 
 	more := lives(r, 10, 3)
 	w.publish(t, more...)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	require.Equal(t, model(append(facts, more...)), dump(t, p.Projector, w.store))
 }
 
@@ -64,7 +64,7 @@ func TestRebuildDropsWhatAnEarlierOneLeft(t *testing.T) {
 		require.NoError(t, err)
 		rebuilt(t, p, generation)
 	}
-	eventually(t, time.Minute, "generation 1 is gone", func() bool {
+	eventually(t, 2*time.Minute, "generation 1 is gone", func() bool {
 		err := w.store.Scan(natstest.Context(t), boxesHome(1), func(readstore.Row) error { return nil })
 		return err != nil
 	})
@@ -79,7 +79,7 @@ func TestKilledRebuildGoesOn(t *testing.T) {
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 2000, 10)
 	w.publish(t, facts...)
-	idle(t, 30*time.Second, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	_, err := p.Rebuild(natstest.Context(t), "boxes")
 	require.NoError(t, err)
 	for range 3 {
@@ -95,7 +95,7 @@ func TestRaisedRevisionBuildsAndSwitchesByItself(t *testing.T) {
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 50, 3)
 	w.publish(t, facts...)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	p.stop()
 
 	w.def = boxes(t, "BOXES", func(d *projections.Definition[box]) {
@@ -113,7 +113,7 @@ func TestRaisedRevisionBuildsAndSwitchesByItself(t *testing.T) {
 	require.NoError(t, err, "the generation of revision 1 is read meanwhile")
 	require.NotNil(t, view.Table("boxes"))
 	rebuilt(t, p, 2)
-	eventually(t, time.Minute, "readers follow", func() bool {
+	eventually(t, 2*time.Minute, "readers follow", func() bool {
 		view, err := reader.View(natstest.Context(t))
 		return err == nil && view.Revision() == 2
 	})
@@ -125,7 +125,7 @@ func TestRevisionThatParksMoreIsNotSwitchedTo(t *testing.T) {
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 5, 3)
 	w.publish(t, facts...)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	p.stop()
 
 	w.def = boxes(t, "BOXES", func(d *projections.Definition[box]) {
@@ -138,7 +138,7 @@ func TestRevisionThatParksMoreIsNotSwitchedTo(t *testing.T) {
 		}
 	})
 	p = w.start(t, projections.Config{})
-	eventually(t, time.Minute, "it says why it is not switched to", func() bool {
+	eventually(t, 2*time.Minute, "it says why it is not switched to", func() bool {
 		b := status(t, p).Building
 		return b != nil && b.Blocked
 	})
@@ -182,7 +182,7 @@ func TestNoStaleReadDuringARebuild(t *testing.T) {
 	for generation := 2; generation <= 3; generation++ {
 		_, err := p.Rebuild(natstest.Context(t), "boxes")
 		require.NoError(t, err)
-		eventually(t, 30*time.Second, "the generation is live", func() bool { return status(t, p).Generation == generation })
+		eventually(t, 2*time.Minute, "the generation is live", func() bool { return status(t, p).Generation == generation })
 	}
 	cancel()
 	wg.Wait()

@@ -36,7 +36,7 @@ func TestBacklogGoesOnAtOnceAfterAKill(t *testing.T) {
 			}
 			began := time.Now()
 			p := w.start(t, cfg)
-			idle(t, 3*time.Minute, p.Projector)
+			idle(t, 3*2*time.Minute, p.Projector)
 			t.Logf("caught up %s after the start", time.Since(began))
 			require.Equal(t, model(facts), dump(t, p.Projector, w.store))
 		})
@@ -115,14 +115,14 @@ func TestReadStoreRestoredFromAnOlderCopy(t *testing.T) {
 			p := w.startLive(t, projections.Config{})
 			facts := arrange(r, "shuffled", lives(r, 200, 10))
 			w.publish(t, facts[:1000]...)
-			eventually(t, time.Minute, "some are written", func() bool { return status(t, p).Counters.Admitted > 100 })
+			eventually(t, 2*time.Minute, "some are written", func() bool { return status(t, p).Counters.Admitted > 100 })
 			p.stop()
 			file.backup()
 
 			w.store = file.store
 			p = w.start(t, projections.Config{})
 			w.publish(t, facts[1000:]...)
-			idle(t, time.Minute, p.Projector)
+			idle(t, 2*time.Minute, p.Projector)
 			if rebuiltBetween {
 				_, err := p.Rebuild(natstest.Context(t), "boxes")
 				require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestReadStoreRestoredFromAnOlderCopy(t *testing.T) {
 			p = w.start(t, projections.Config{})
 			more := lives(r, 10, 5)
 			w.publish(t, more...)
-			idle(t, time.Minute, p.Projector)
+			idle(t, 2*time.Minute, p.Projector)
 			require.Equal(t, model(append(facts, more...)), dump(t, p.Projector, w.store))
 			v, err := p.Verify(natstest.Context(t), nil)
 			require.NoError(t, err)
@@ -194,17 +194,17 @@ func TestStoreAway(t *testing.T) {
 	p := w.startLive(t, projections.Config{HealAfter: 50 * time.Millisecond})
 	facts := lives(r, 100, 6)
 	w.publish(t, facts[:300]...)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 
 	store.fail(1)
 	w.publish(t, arrange(r, "shuffled", facts[300:])...)
-	eventually(t, time.Minute, "it is stalled", func() bool { return status(t, p).Status == projections.StatusStalled })
+	eventually(t, 2*time.Minute, "it is stalled", func() bool { return status(t, p).Status == projections.StatusStalled })
 	require.Contains(t, status(t, p).Problem, "the test says so")
 	require.Zero(t, status(t, p).Parked)
 	require.Positive(t, status(t, p).LagEvents)
 
 	store.fail(0)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	require.Equal(t, projections.StatusLive, status(t, p).Status)
 	require.Empty(t, status(t, p).Problem)
 	require.Zero(t, status(t, p).Counters.Parkings)
@@ -229,7 +229,7 @@ func TestStoreFailsNowAndThen(t *testing.T) {
 	idle(t, 60*time.Second, p.Projector)
 	_, err := p.Rebuild(natstest.Context(t), "boxes")
 	require.NoError(t, err)
-	eventually(t, 30*time.Second, "the generation is filled", func() bool {
+	eventually(t, 2*time.Minute, "the generation is filled", func() bool {
 		b := status(t, p).Building
 		return b != nil && b.Events >= uint64(len(facts))
 	})

@@ -103,7 +103,7 @@ func settled(t testing.TB, w *world, copies ...*sharer) {
 			t.Log(why)
 		}
 	}()
-	eventually(t, time.Minute, "the copies have shared out the partitions", func() bool {
+	eventually(t, 2*time.Minute, "the copies have shared out the partitions", func() bool {
 		why = unsettled(t, w, copies)
 		return why == ""
 	})
@@ -170,13 +170,13 @@ func sharedPartitions(t *testing.T, store readstore.Store, copies int) {
 		all = append(all, tm.start(t, fmt.Sprint("copy-", i), projections.Config{}))
 	}
 	settled(t, w, all...)
-	eventually(t, time.Minute, "each partition has its holder", func() bool {
+	eventually(t, 2*time.Minute, "each partition has its holder", func() bool {
 		return w.sum(t, func(c *jetstream.ConsumerInfo) int { return 1 - min(c.NumWaiting, 1) }) == 0
 	})
 	facts := lives(r, 300, 10)
 	w.publish(t, facts...)
 	for _, c := range all {
-		idle(t, 30*time.Second, c.Projector)
+		idle(t, 2*time.Minute, c.Projector)
 	}
 	requireNoGaps(t, w, all...)
 	n, by := tm.total()
@@ -220,7 +220,7 @@ func (w *world) load(t testing.TB, r *rand.Rand) *load {
 func (l *load) until(t testing.TB, n int64) {
 	t.Helper()
 	n += l.count.Load()
-	eventually(t, time.Minute, "more events are published", func() bool { return l.count.Load() >= n })
+	eventually(t, 2*time.Minute, "more events are published", func() bool { return l.count.Load() >= n })
 }
 
 // A copy joins and leaves under load: no event is returned or delivered twice.
@@ -246,7 +246,7 @@ func TestCopyJoinsAndLeavesUnderLoad(t *testing.T) {
 	settled(t, w, b)
 	l.until(t, 200)
 	l.stop()
-	idle(t, time.Minute, b.Projector)
+	idle(t, 2*time.Minute, b.Projector)
 	require.Equal(t, model(l.facts), dump(t, b.Projector, w.store))
 	n, _ := tm.total()
 	require.Equal(t, len(l.facts), n, "each event is admitted once")
@@ -326,12 +326,12 @@ func TestCopyStartsWhileAnotherMovesOn(t *testing.T) {
 	other.store = overtaken{w.store, sync.OnceFunc(func() {
 		defer close(moved)
 		w.publish(t, facts...)
-		idle(t, time.Minute, a.Projector)
+		idle(t, 2*time.Minute, a.Projector)
 	})}
 	b := other.start(t, projections.Config{})
 	<-moved
-	eventually(t, time.Minute, "it is live", func() bool { return status(t, b).Status == projections.StatusLive })
-	idle(t, time.Minute, b.Projector)
+	eventually(t, 2*time.Minute, "it is live", func() bool { return status(t, b).Status == projections.StatusLive })
+	idle(t, 2*time.Minute, b.Projector)
 	require.Equal(t, model(facts), dump(t, b.Projector, w.store))
 }
 
@@ -346,13 +346,13 @@ func TestRebuildWithSharedPartitions(t *testing.T) {
 	l.until(t, 200)
 	_, err := copies[0].Rebuild(natstest.Context(t), "boxes")
 	require.NoError(t, err)
-	eventually(t, time.Minute, "readers have switched", func() bool { return status(t, copies[0].copyOf).Generation == 2 })
+	eventually(t, 2*time.Minute, "readers have switched", func() bool { return status(t, copies[0].copyOf).Generation == 2 })
 	l.until(t, 200)
 	settled(t, w, copies...)
 	l.until(t, 200)
 	l.stop()
 	for _, c := range copies {
-		idle(t, time.Minute, c.Projector)
+		idle(t, 2*time.Minute, c.Projector)
 		require.Positive(t, status(t, c.copyOf).Counters.Admitted, "%s has its share", c.name)
 	}
 	requireNoGaps(t, w, copies...)
@@ -369,8 +369,8 @@ func TestCopyThatHoldsNothingIsLive(t *testing.T) {
 	settled(t, w, a, b)
 	facts := lives(r, 20, 10)
 	w.publish(t, facts...)
-	idle(t, time.Minute, a.Projector)
-	idle(t, time.Minute, b.Projector)
+	idle(t, 2*time.Minute, a.Projector)
+	idle(t, 2*time.Minute, b.Projector)
 	held := min(status(t, a.copyOf).Counters.Admitted, status(t, b.copyOf).Counters.Admitted)
 	require.Zero(t, held, "one of them holds nothing")
 	require.Equal(t, model(facts), dump(t, a.Projector, w.store))

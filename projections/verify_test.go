@@ -16,7 +16,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 20, 3)
 	w.publish(t, facts...)
-	idle(t, time.Minute, p.Projector)
+	idle(t, 2*time.Minute, p.Projector)
 	reader, err := p.Reader("boxes")
 	require.NoError(t, err)
 	view, err := reader.View(natstest.Context(t))
@@ -76,8 +76,8 @@ func TestVerifyReadsTheLog(t *testing.T) {
 	a, b := life(r, someID(r), 3), life(r, someID(r), 3)
 	w.publish(t, a[1], a[0], a[2], a[2]) // out of order, and one twice: warnings
 	w.publish(t, b[0], b[2])             // a hole: an error, and parked
-	eventually(t, time.Minute, "the hole is parked", func() bool { return status(t, p).Parked == 1 })
-	idle(t, time.Minute, p.Projector)
+	eventually(t, 2*time.Minute, "the hole is parked", func() bool { return status(t, p).Parked == 1 })
+	idle(t, 2*time.Minute, p.Projector)
 	var reports int
 	v, err := p.Verify(natstest.Context(t), func(done, total uint64) { require.LessOrEqual(t, done, total); reports++ })
 	require.NoError(t, err)
