@@ -20,7 +20,7 @@ type ConversationLog interface {
 	Current(ctx context.Context, id uuid.UUID) (owner uuid.UUID, version uint64, err error)
 	// Behind reads what follows a version, limit events at most. sequence is what an
 	// earlier answer gave with that version, or 0, which is right for any version but
-	// slow in a long conversation. It may lag, and give less.
+	// slower. It may lag, and give less.
 	Behind(ctx context.Context, id uuid.UUID, version, sequence uint64, limit int) (ConversationEvents, error)
 	// Wait returns a channel that is closed when the version is stored after the call,
 	// or may have been. Call forget at the end.

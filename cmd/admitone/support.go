@@ -63,7 +63,7 @@ func (l conversationLog) Current(ctx context.Context, id uuid.UUID) (uuid.UUID, 
 }
 
 func (l conversationLog) Behind(ctx context.Context, id uuid.UUID, version, sequence uint64, limit int) (readapi.ConversationEvents, error) {
-	history, err := l.stream.LoadSome(ctx, id, version, sequence, limit)
+	history, err := l.load(ctx, id, version, sequence, limit)
 	if err != nil {
 		return readapi.ConversationEvents{}, err
 	}
@@ -74,6 +74,20 @@ func (l conversationLog) Behind(ctx context.Context, id uuid.UUID, version, sequ
 		})
 	}
 	return found, nil
+}
+
+// load reads all of a conversation only where nothing else helps: it may be long.
+func (l conversationLog) load(ctx context.Context, id uuid.UUID, version, sequence uint64, limit int) (h eventstore.History, err error) {
+	if sequence == 0 {
+		if sequence, err = l.stream.Seek(ctx, id, version); err != nil {
+			return h, err
+		}
+	}
+	h, err = l.stream.LoadSome(ctx, id, version, sequence, limit)
+	if sequence > 0 && h.Missing > 0 {
+		return l.stream.LoadSome(ctx, id, version, 0, limit)
+	}
+	return h, err
 }
 
 // catalog is the lists that the Bot looks into.
