@@ -8,9 +8,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// bucketPrefix begins the name of the stream that a bucket is.
+const bucketPrefix = "KV_"
+
 // OpenBucket makes a key-value bucket, or opens one that exists. That one's replicas
-// are raised to those of cfg and never lowered, and its TTL is brought to that of cfg.
-// Replicas 0 is 1. ErrUnavailable, ErrMisconfigured.
+// are raised to those of cfg and never lowered, and its TTL is brought to that of cfg;
+// its other settings stay as they are. Replicas 0 is 1. ErrUnavailable, ErrMisconfigured.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	cfg.Replicas = max(cfg.Replicas, 1)
 	kv, err := js.KeyValue(ctx, cfg.Bucket)
@@ -22,7 +25,7 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyVa
 		}
 	}
 	if err == nil {
-		kv, err = adjustBucket(ctx, js, kv, cfg)
+		err = adjustBucket(ctx, js, cfg)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: open bucket %s: %w", cfg.Bucket, openError(err))
@@ -30,16 +33,22 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyVa
 	return kv, nil
 }
 
-func adjustBucket(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyValue, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
-	status, err := kv.Status(ctx)
+// adjustBucket goes by the bucket's stream, since an update says all settings: what an
+// operator has changed stays.
+func adjustBucket(ctx context.Context, js jetstream.JetStream, cfg jetstream.KeyValueConfig) error {
+	stream, err := js.Stream(ctx, bucketPrefix+cfg.Bucket)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	have := status.Config()
+	set := stream.CachedInfo().Config
 	// A copy that sees a part of the cluster must not take replicas away.
-	cfg.Replicas = max(cfg.Replicas, have.Replicas)
-	if cfg.Replicas == have.Replicas && cfg.TTL == have.TTL {
-		return kv, nil
+	if cfg.Replicas <= set.Replicas && cfg.TTL == set.MaxAge {
+		return nil
 	}
-	return js.UpdateKeyValue(ctx, cfg)
+	set.Replicas, set.MaxAge = max(cfg.Replicas, set.Replicas), cfg.TTL
+	if set.MaxAge > 0 {
+		set.Duplicates = min(set.Duplicates, set.MaxAge) // the server takes no longer one
+	}
+	_, err = js.UpdateStream(ctx, set)
+	return err
 }

@@ -56,3 +56,35 @@ func TestABucketIsOpenedAgain(t *testing.T) {
 	_, err = eventstore.OpenBucket(ctx, js, jetstream.KeyValueConfig{Bucket: "again"})
 	require.ErrorIs(t, err, eventstore.ErrUnavailable)
 }
+
+// An operator's settings of a bucket stay when the program changes those that are its own.
+func TestABucketKeepsWhatAnOperatorHasSet(t *testing.T) {
+	t.Parallel()
+	ctx := natstest.Context(t)
+	js, err := jetstream.New(natstest.Conn(t, natstest.Server(t)))
+	require.NoError(t, err)
+	_, err = eventstore.OpenBucket(ctx, js, jetstream.KeyValueConfig{Bucket: "set", TTL: time.Hour})
+	require.NoError(t, err)
+	stream, err := js.Stream(ctx, "KV_set")
+	require.NoError(t, err)
+	want := stream.CachedInfo().Config
+	want.Description, want.MaxBytes, want.Compression, want.MaxMsgsPerSubject = "of an operator", 1<<20, jetstream.S2Compression, 5
+	want.AllowMsgTTL, want.MaxConsumers, want.Duplicates = true, 7, 90*time.Second
+	want.Metadata["team"] = "tickets"
+	stream, err = js.UpdateStream(ctx, want)
+	require.NoError(t, err)
+	want = stream.CachedInfo().Config
+	for _, ttl := range []time.Duration{2 * time.Hour, time.Minute, 0} {
+		kv, err := eventstore.OpenBucket(ctx, js, jetstream.KeyValueConfig{Bucket: "set", Description: "of the program", History: 1, TTL: ttl})
+		require.NoError(t, err)
+		_, err = kv.PutString(ctx, "key", "value")
+		require.NoError(t, err)
+		stream, err = js.Stream(ctx, "KV_set")
+		require.NoError(t, err)
+		want.MaxAge = ttl
+		if ttl == time.Minute {
+			want.Duplicates = ttl // it cannot be longer
+		}
+		require.Equal(t, want, stream.CachedInfo().Config)
+	}
+}
