@@ -66,6 +66,7 @@ func requireErased(t testing.TB, k *sealed.Keys, f sealed.Field, s sealed.Text) 
 	t.Helper()
 	_, err := k.OpenText(natstest.Context(t), f, s)
 	require.ErrorIs(t, err, sealed.ErrErased)
+	require.NotErrorIs(t, err, sealed.ErrNoKey)
 	_, err = k.Seal(natstest.Context(t), f, "again")
 	require.ErrorIs(t, err, sealed.ErrErased)
 }

@@ -97,6 +97,7 @@ func TestAKeyThatTheStreamLostIsNotUsed(t *testing.T) {
 	eventually(t, func() bool { return k.Follow(natstest.Context(t)) == nil })
 	require.False(t, k.Holds(f.Owner))
 	_, err = k.OpenText(natstest.Context(t), f, s)
+	require.ErrorIs(t, err, sealed.ErrNoKey)
 	require.ErrorIs(t, err, sealed.ErrErased)
 }
 
