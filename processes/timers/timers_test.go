@@ -226,9 +226,13 @@ func TestRestartsOfTheBroker(t *testing.T) {
 	<-time.After(time.Until(during.At)) // it comes due while all is down
 	server = start()
 	restarted := time.Now()
-	for _, want := range []timers.Timer{during, after} {
+	// On a slow machine both are due when it is back, and then in any order.
+	wanted := map[uuid.UUID]timers.Timer{during.ID: during, after.ID: after}
+	for len(wanted) > 0 {
 		r := next(t, rings)
-		require.Equal(t, want.ID, r.ID)
+		want, is := wanted[r.ID]
+		require.True(t, is, "handled once")
+		delete(wanted, r.ID)
 		require.False(t, r.at.Before(want.At))
 		t.Logf("handled %s after its time, %s after the restart", r.at.Sub(want.At), r.at.Sub(restarted))
 	}
