@@ -590,6 +590,12 @@ type ProjectionName = string
 // SellerFilter defines model for SellerFilter.
 type SellerFilter = openapi_types.UUID
 
+// SentSince defines model for SentSince.
+type SentSince = time.Time
+
+// SentUntil defines model for SentUntil.
+type SentUntil = time.Time
+
 // Since defines model for Since.
 type Since = time.Time
 
@@ -728,6 +734,12 @@ type GetMessagesParams struct {
 	// Order Oldest first, or newest first
 	Order MessageOrder `form:"order,omitempty" json:"order,omitempty,omitzero"`
 
+	// Since Sent at this time or later
+	Since *SentSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Sent before this time
+	Until *SentUntil `form:"until,omitempty" json:"until,omitempty"`
+
 	// Limit Items in a page. One of messages ends earlier where their texts are long, after about 256 KiB; `next_cursor`
 	// goes on.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -792,6 +804,12 @@ type SearchMessagesParams struct {
 
 	// Text What is looked for
 	Text TextFilter `form:"text" json:"text"`
+
+	// Since Sent at this time or later
+	Since *SentSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Sent before this time
+	Until *SentUntil `form:"until,omitempty" json:"until,omitempty"`
 
 	// Limit Items in a page. One of messages ends earlier where their texts are long, after about 256 KiB; `next_cursor`
 	// goes on.
@@ -1489,6 +1507,20 @@ func (w *ServerInterfaceWrapper) GetMessages(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order: %s", err))
 	}
 
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -1752,6 +1784,20 @@ func (w *ServerInterfaceWrapper) SearchMessages(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, true, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", ctx.QueryParams(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter until: %s", err))
 	}
 
 	// ------------- Optional query parameter "limit" -------------

@@ -156,11 +156,19 @@ const lastYear = 9999
 // begin is where a list by the time of opening can begin because of until; nil for
 // its beginning.
 func (q conversationQuery) begin() *readstore.Position {
-	if q.until.IsZero() || q.until.Year() >= lastYear || q.byWaiting() {
+	if q.byWaiting() {
+		return nil
+	}
+	return openedBefore(q.until)
+}
+
+// openedBefore is where what was opened before a time begins; nil for the beginning.
+func openedBefore(until time.Time) *readstore.Position {
+	if until.IsZero() || until.Year() >= lastYear {
 		return nil
 	}
 	// Rows keep milliseconds, and every id comes behind an empty one.
-	return &readstore.Position{At: q.until.Add(-1).Truncate(time.Millisecond)}
+	return &readstore.Position{At: until.Add(-1).Truncate(time.Millisecond)}
 }
 
 // endsBefore says that behind a row's position nothing is left because of since.

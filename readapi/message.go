@@ -37,12 +37,9 @@ func (q *ConversationQueries) GetMessages(ctx context.Context, r api.GetMessages
 	if err != nil {
 		return nil, err
 	}
-	all, err := q.chronicle(ctx, view, want.conversation)
+	all, err := q.chronicle(ctx, view, want)
 	if err != nil {
 		return nil, err
-	}
-	if !mayReadConversation(api.CallerFrom(ctx), all.owner.String()) {
-		return nil, conversation.ErrNotOwner
 	}
 	place, err := q.cursors.openPlace(r.Params.Cursor, view.Revision(), want.name())
 	if err != nil {
@@ -71,12 +68,13 @@ func (q *ConversationQueries) GetMessages(ctx context.Context, r api.GetMessages
 // messageQuery is which messages a page is of.
 type messageQuery struct {
 	conversation uuid.UUID
+	span         span
 	reverse      bool
 	limit        int
 }
 
 func messageQueryOf(r api.GetMessagesRequestObject) (messageQuery, error) {
-	q := messageQuery{conversation: r.ID, reverse: r.Params.Order == newestFirst}
+	q := messageQuery{conversation: r.ID, span: spanOf(r.Params.Since, r.Params.Until), reverse: r.Params.Order == newestFirst}
 	var faults []api.FieldError
 	if o := r.Params.Order; o != "" && o != oldestFirst && o != newestFirst {
 		faults = append(faults, api.FieldError{Pointer: "order", Detail: "must be asc or desc"})
@@ -94,7 +92,7 @@ func (q messageQuery) name() string {
 	if q.reverse {
 		order = newestFirst
 	}
-	return "messages/" + q.conversation.String() + "/" + order
+	return "messages/" + q.conversation.String() + "/" + order + "/" + q.span.name()
 }
 
 // chronicle is the messages of one conversation up to the version that its home row
@@ -103,21 +101,26 @@ type chronicle struct {
 	store   readstore.Store
 	table   *readstore.Table
 	in      columns
+	buckets *readstore.Table
 	id      uuid.UUID
 	owner   uuid.UUID
+	first   int64 // no version before it is read
 	version int64
 }
 
-// chronicle finds a conversation's messages; conversation.ErrNotFound.
-func (q *ConversationQueries) chronicle(ctx context.Context, view readstore.View, id uuid.UUID) (*chronicle, error) {
-	found, err := q.chronicles(ctx, view, []uuid.UUID{id})
-	if err != nil {
+// chronicle finds the messages that are asked for, for those who may read them;
+// conversation.ErrNotFound, conversation.ErrNotOwner.
+func (q *ConversationQueries) chronicle(ctx context.Context, view readstore.View, want messageQuery) (*chronicle, error) {
+	found, err := q.chronicles(ctx, view, []uuid.UUID{want.conversation})
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if found[0] == nil {
+	case found[0] == nil:
 		return nil, conversation.ErrNotFound
+	case !mayReadConversation(api.CallerFrom(ctx), found[0].owner.String()):
+		return nil, conversation.ErrNotOwner
 	}
-	return found[0], nil
+	return found[0], found[0].narrow(ctx, want.span)
 }
 
 // chronicles has one entry for each id, nil where there is none.
@@ -140,7 +143,10 @@ func (q *ConversationQueries) chronicles(ctx context.Context, view readstore.Vie
 		if err != nil {
 			return nil, fmt.Errorf("readapi: account of conversation %s: %w", ids[i], err)
 		}
-		all[i] = &chronicle{store: q.store, table: table, in: in, id: ids[i], owner: owner, version: inHome.number(row, "version")}
+		all[i] = &chronicle{
+			store: q.store, table: table, in: in, buckets: view.Table(messageBuckets),
+			id: ids[i], owner: owner, first: 1, version: inHome.number(row, "version"),
+		}
 	}
 	return all, nil
 }
@@ -164,12 +170,12 @@ func (c *chronicle) from(reverse bool, place string) (int64, error) {
 // read gives up to limit (at most readstore.MaxLimit) rows behind a version.
 func (c *chronicle) read(ctx context.Context, behind int64, reverse bool, limit int) ([]readstore.Row, error) {
 	var rows []readstore.Row
-	step := int64(1)
+	step, behind := int64(1), max(behind, c.first-1)
 	if reverse {
 		step, behind = -1, min(behind, c.version+1)
 	}
-	first, last := bucketAt(behind+step), bucketAt(c.version)
-	for bucket := first; bucket >= 0 && bucket <= last && behind+step >= 1 && len(rows) < limit; bucket += step {
+	holds := func(version int64) bool { return version >= c.first && version <= c.version }
+	for bucket := bucketAt(behind + step); c.hasBucket(bucket) && holds(behind+step) && len(rows) < limit; bucket += step {
 		page, err := c.store.Page(ctx, c.table, readstore.Query{
 			Partition: readstore.Key{c.id.String(), bucket}, After: readstore.Key{behind}, Reverse: reverse, Limit: limit - len(rows),
 		})
@@ -177,12 +183,16 @@ func (c *chronicle) read(ctx context.Context, behind int64, reverse bool, limit 
 			return nil, err
 		}
 		for _, row := range page.Rows {
-			if c.versionOf(row) <= c.version {
+			if holds(c.versionOf(row)) {
 				rows = append(rows, row)
 			}
 		}
 	}
 	return rows, nil
+}
+
+func (c *chronicle) hasBucket(bucket int64) bool {
+	return bucket >= bucketAt(c.first) && bucket <= bucketAt(c.version)
 }
 
 func bucketAt(version int64) int64 { return (version - 1) / bucketVersions }

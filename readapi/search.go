@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -77,11 +78,12 @@ func (q *ConversationQueries) openBoth(ctx context.Context, header, prefer strin
 // searchQuery is what is looked for, and in whose conversations.
 type searchQuery struct {
 	account, text string // text is folded
+	span          span
 	limit         int
 }
 
 func searchOf(p api.SearchMessagesParams) (searchQuery, error) {
-	q := searchQuery{account: p.AccountID.String(), text: folded(p.Text)}
+	q := searchQuery{account: p.AccountID.String(), text: folded(p.Text), span: spanOf(p.Since, p.Until)}
 	var faults []api.FieldError
 	if n := utf8.RuneCountInString(p.Text); n < 1 || n > maxSearchText {
 		faults = append(faults, api.FieldError{Pointer: "text", Detail: fmt.Sprintf("must have 1 to %d characters", maxSearchText)})
@@ -96,7 +98,7 @@ func searchOf(p api.SearchMessagesParams) (searchQuery, error) {
 // name tells queries apart in cursors, which show nothing of the text.
 func (q searchQuery) name() string {
 	sum := sha256.Sum256([]byte(q.text))
-	return "search/" + q.account + "/" + hex.EncodeToString(sum[:])
+	return "search/" + q.account + "/" + hex.EncodeToString(sum[:]) + "/" + q.span.name()
 }
 
 // folded is a text in which upper and lower case are the same, and everything that
@@ -125,7 +127,7 @@ type search struct {
 
 // run goes on behind a place, and says where the next page does; nil at the end.
 func (s *search) run(ctx context.Context, from *searchPlace) (*searchPlace, error) {
-	var after *readstore.Position
+	after := openedBefore(s.want.span.until)
 	if from != nil {
 		after, s.missed = &from.conversation, from.missed
 	}
@@ -141,7 +143,7 @@ func (s *search) run(ctx context.Context, from *searchPlace) (*searchPlace, erro
 	}
 	talks, in := make([]searched, len(rows)), columnsOf(s.list.Table)
 	for i, row := range rows {
-		talks[i] = searched{place: s.list.PositionOf(row), version: in.number(row, "version")}
+		talks[i] = searched{place: s.list.PositionOf(row), version: in.number(row, "version"), updated: in.moment(row, "updated_at")}
 	}
 	next, err := s.conversations(ctx, talks, 0)
 	if next == nil && more != nil && err == nil {
@@ -154,6 +156,7 @@ func (s *search) run(ctx context.Context, from *searchPlace) (*searchPlace, erro
 type searched struct {
 	place   readstore.Position
 	version int64
+	updated time.Time // when it came to its version; zero where that is not known
 }
 
 // conversations looks through conversations, the first of them before a version if
@@ -175,6 +178,9 @@ func (s *search) conversations(ctx context.Context, talks []searched, before int
 		if s.missed = s.missed || c == nil || c.version < talks[i].version; c == nil {
 			continue
 		}
+		if err := s.narrow(ctx, c, talks[i]); err != nil {
+			return nil, err
+		}
 		behind := c.version + 1
 		if i == 0 && before > 0 {
 			behind = before
@@ -187,6 +193,25 @@ func (s *search) conversations(ctx context.Context, talks []searched, before int
 		}
 	}
 	return nil, nil
+}
+
+// narrow leaves what was sent in the span that is asked for, with no look at messages
+// where the list tells that all or none of them were.
+func (s *search) narrow(ctx context.Context, c *chronicle, k searched) error {
+	span := s.want.span
+	if !k.place.At.Before(span.since) {
+		span.since = time.Time{}
+	}
+	if !k.updated.IsZero() && c.version == k.version {
+		if k.updated.Before(span.since) {
+			c.version = 0
+			return nil
+		}
+		if k.updated.Before(span.until) {
+			span.until = time.Time{}
+		}
+	}
+	return c.narrow(ctx, span)
 }
 
 // messagesOf looks through one conversation before a version, and says before which

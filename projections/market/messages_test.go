@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/admitone/admitone/api"
 	"github.com/admitone/admitone/domain/conversation"
@@ -41,6 +42,7 @@ func testLong(t *testing.T, store readstore.Store, n int) {
 		require.Equal(t, want, s.messages(k.id, "desc", limit))
 		slices.Reverse(want)
 	}
+	s.spans(k, want)
 	s.bounded(k)
 	require.Equal(t, []api.Conversation{k.expected()}, s.list(api.GetConversationsParams{Status: "taken"}))
 	s.clean(false)
@@ -111,11 +113,32 @@ func (k *talk) messages() []api.Message {
 	return all
 }
 
+// spans reads what was sent between two versions, about the ends of buckets.
+func (s *support) spans(k *talk, all []api.Message) {
+	s.t.Helper()
+	last := len(k.history)
+	for _, ends := range [][2]int{{1, 3}, {999, 1002}, {1001, 1001}, {1001, 2001}, {1950, 3050}, {last - 50, last}, {last, last + 100}} {
+		p := api.GetMessagesParams{Since: new(time.Time), Until: new(time.Time)}
+		*p.Since, *p.Until = k.at(ends[0]), k.at(ends[1])
+		want := slices.DeleteFunc(slices.Clone(all), func(m api.Message) bool { return m.SentAt.Before(*p.Since) || !m.SentAt.Before(*p.Until) })
+		require.Equal(s.t, want, s.read(k.id, p, 100))
+		slices.Reverse(want)
+		p.Order = "desc"
+		require.Equal(s.t, want, s.read(k.id, p, 100))
+	}
+}
+
 // messages reads a conversation from one end to the other.
 func (s *support) messages(id uuid.UUID, order string, limit int) []api.Message {
 	s.t.Helper()
-	var all []api.Message
-	p := api.GetMessagesParams{Order: order, Limit: &limit}
+	return s.read(id, api.GetMessagesParams{Order: order}, limit)
+}
+
+// read reads a list of messages to its end.
+func (s *support) read(id uuid.UUID, p api.GetMessagesParams, limit int) []api.Message {
+	s.t.Helper()
+	all := []api.Message{}
+	p.Limit = &limit
 	for {
 		answer, err := s.queries.GetMessages(s.agent, api.GetMessagesRequestObject{ID: id, Params: p})
 		require.NoError(s.t, err)
