@@ -71,46 +71,60 @@ const (
 	followFor  = 12 * time.Second
 )
 
-// following is where Follow is.
-type following struct {
-	After  uint64 `json:"after"`
+// Place is how far somebody has followed a conversation; the zero value is its beginning.
+type Place struct {
+	After uint64 `json:"after"` // the version of the last thing that he knows
+	// Cursor goes on quickly from there. It may be left out.
 	Cursor string `json:"cursor,omitempty"`
 }
 
-// Updates reads what has happened in a conversation behind a version, at most 100 things;
-// none where there is nothing yet.
-func (c *Client) Updates(ctx context.Context, id uuid.UUID, after uint64) ([]api.Update, error) {
-	page, err := Ask[api.UpdateList](ctx, c, "conversation.follow", id, following{After: after})
-	return page.Resource.Items, err
+// Updates reads what has happened in a conversation behind a place, at most 100 things;
+// none where there is nothing yet. next is the place behind them.
+func (c *Client) Updates(ctx context.Context, id uuid.UUID, at Place) (items []api.Update, next Place, err error) {
+	return c.updates(ctx, id, at, attemptFor)
 }
 
-// Follow calls fn for each thing that happens in a conversation behind a version (0: from
-// its beginning), in order, each once and none left out, over any number of restarts of
-// the broker and of AdmitOne. It returns what fn returned, ctx's error, a *Problem, or
-// what is wrong with the connection for good; never nil.
-func (c *Client) Follow(ctx context.Context, id uuid.UUID, after uint64, fn func(api.Update) error) error {
-	at := following{After: after}
+// Follow calls fn for each thing that happens in a conversation behind a place, in order,
+// each once and none left out, over any number of restarts of the broker and of AdmitOne.
+// It returns what fn returned, ctx's error, a *Problem, or what is wrong with the
+// connection for good; never nil.
+func (c *Client) Follow(ctx context.Context, id uuid.UUID, at Place, fn func(api.Update) error) error {
 	for {
-		page, err := exchange[api.UpdateList](ctx, c, api.QuerySubject+"conversation.follow", id, at, followFor, []Option{Wait(followWait)})
-		var p *Problem
-		switch {
-		case ctx.Err() != nil:
+		items, next, err := c.updates(ctx, id, at, followFor, Wait(followWait))
+		if ctx.Err() != nil {
 			return fmt.Errorf("client: follow %s: %w", id, ctx.Err())
-		case errors.As(err, &p) && p.Code == "invalid_cursor" && at.Cursor != "":
-			at.Cursor = "" // of copies that have other keys now
-			continue
-		case err != nil:
-			return err
 		}
-		for _, u := range page.Resource.Items {
-			if u.Version != int64(at.After)+1 {
-				return fmt.Errorf("client: follow %s: version %d came behind version %d", id, u.Version, at.After)
-			}
+		for _, u := range items {
 			if err := fn(u); err != nil {
 				return err
 			}
-			at.After++
 		}
-		at.Cursor = page.Resource.NextCursor
+		if err != nil {
+			return err
+		}
+		at = next
 	}
+}
+
+// updates reads a page, without the cursor where that is good for nothing. What came
+// before a gap is given with the error.
+func (c *Client) updates(ctx context.Context, id uuid.UUID, at Place, within time.Duration, options ...Option) ([]api.Update, Place, error) {
+	page, err := exchange[api.UpdateList](ctx, c, api.QuerySubject+"conversation.follow", id, at, within, options)
+	var p *Problem
+	if errors.As(err, &p) && p.Code == "invalid_cursor" && at.Cursor != "" {
+		at.Cursor = "" // of copies that have other keys now
+		return c.updates(ctx, id, at, within, options...)
+	}
+	if err != nil {
+		return nil, at, err
+	}
+	items := page.Resource.Items
+	for i, u := range items {
+		if u.Version != int64(at.After)+1 {
+			return items[:i], at, fmt.Errorf("client: follow %s: version %d came behind version %d", id, u.Version, at.After)
+		}
+		at.After++
+	}
+	at.Cursor = page.Resource.NextCursor
+	return items, at, nil
 }

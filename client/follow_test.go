@@ -8,6 +8,7 @@ import (
 
 	"github.com/admitone/admitone/api"
 	"github.com/admitone/admitone/client"
+	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/internal/natstest"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
@@ -18,12 +19,25 @@ var errEnough = errors.New("enough")
 
 // followed is what Follow tells of a conversation behind a version, up to one, where a
 // copy gives these answers to its questions, and what it was asked.
-func followed(t *testing.T, after uint64, last int64, answers ...string) (versions []int64, asked []string, err error) {
+func followed(t *testing.T, after uint64, last int64, answers ...string) (versions []int64, all []string, err error) {
 	t.Helper()
 	server := natstest.Server(t)
-	copied := natstest.Conn(t, server)
-	_, err = copied.Subscribe(api.QuerySubject+"conversation.follow", func(m *nats.Msg) {
-		asked = append(asked, string(m.Data))
+	asked := answering(t, server, answers...)
+	err = client.New(natstest.Conn(t, server), "token").Follow(natstest.Context(t), uuid.New(), client.Place{After: after}, func(u api.Update) error {
+		if versions = append(versions, u.Version); u.Version == last {
+			return errEnough
+		}
+		return nil
+	})
+	return versions, *asked, err
+}
+
+// answering is a copy that gives these answers to questions, and what it was asked.
+func answering(t *testing.T, server *eventstore.Server, answers ...string) *[]string {
+	t.Helper()
+	asked, copied := &[]string{}, natstest.Conn(t, server)
+	_, err := copied.Subscribe(api.QuerySubject+"conversation.follow", func(m *nats.Msg) {
+		*asked = append(*asked, string(m.Data))
 		reply := nats.NewMsg(m.Reply)
 		reply.Header.Set(api.HeaderStatus, "200")
 		var p api.Problem
@@ -35,13 +49,7 @@ func followed(t *testing.T, after uint64, last int64, answers ...string) (versio
 	})
 	require.NoError(t, err)
 	require.NoError(t, copied.Flush())
-	err = client.New(natstest.Conn(t, server), "token").Follow(natstest.Context(t), uuid.New(), after, func(u api.Update) error {
-		if versions = append(versions, u.Version); u.Version == last {
-			return errEnough
-		}
-		return nil
-	})
-	return versions, asked, err
+	return asked
 }
 
 // It goes on where it was, by the cursor as long as that is good for something.
@@ -69,4 +77,24 @@ func TestFollowEnds(t *testing.T) {
 	var p *client.Problem
 	require.ErrorAs(t, err, &p)
 	require.Equal(t, "conversation_not_found", p.Code)
+}
+
+// Whoever reads page by page says where he is by the cursor of the page before.
+func TestUpdatesGoOn(t *testing.T) {
+	t.Parallel()
+	server := natstest.Server(t)
+	asked := answering(t, server, `{"items":[{"version":8},{"version":9}],"next_cursor":"a"}`,
+		`{"status":400,"code":"invalid_cursor"}`, `{"items":[],"next_cursor":"b"}`, `{"items":[{"version":11}],"next_cursor":"c"}`)
+	c, ctx, at := client.New(natstest.Conn(t, server), "token"), natstest.Context(t), client.Place{After: 7}
+	items, at, err := c.Updates(ctx, uuid.New(), at)
+	require.NoError(t, err)
+	require.Len(t, items, 2)
+	require.Equal(t, client.Place{After: 9, Cursor: "a"}, at)
+	items, at, err = c.Updates(ctx, uuid.New(), at)
+	require.NoError(t, err)
+	require.Empty(t, items)
+	require.Equal(t, client.Place{After: 9, Cursor: "b"}, at)
+	_, _, err = c.Updates(ctx, uuid.New(), at)
+	require.ErrorContains(t, err, "version 11 came behind version 9")
+	require.Equal(t, []string{`{"after":7}`, `{"after":9,"cursor":"a"}`, `{"after":9}`, `{"after":9,"cursor":"b"}`}, *asked)
 }

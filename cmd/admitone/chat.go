@@ -32,7 +32,8 @@ func chatCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "chat", Short: "Talk with support in the terminal", Args: cobra.NoArgs,
 		Long: `Talk with support in the terminal: open a conversation with the first line, or resume one
-with --conversation. Each line that is read from standard input is a message.
+with --conversation, which shows its last messages. Each line that is read from standard
+input is a message.
 
 Who writes is said with --token, or with --sub where the key file of the data directory
 is at hand; with --role agent it is one who answers: "/take" the conversation first.

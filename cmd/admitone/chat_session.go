@@ -27,10 +27,11 @@ type chatSession struct {
 	hasty   bool       // no answer is waited for
 	closed  bool       // the conversation is
 
-	seen     uint64 // the version up to which the stream's events were shown
-	own      uint64 // the version of the newest event of one's own, as the server said
-	asked    string // one's own newest message that was shown
-	answered bool   // it has an answer
+	place    client.Place // where to follow the conversation from
+	seen     uint64       // the version up to which the stream's events were shown
+	own      uint64       // the version of the newest event of one's own, as the server said
+	asked    string       // one's own newest message that was shown
+	answered bool         // it has an answer
 
 	results chan chatResult
 	updates chan api.Update
@@ -189,14 +190,24 @@ func isOfTheLine(p *client.Problem) bool {
 	return p.Status == http.StatusUnprocessableEntity || p.Status == http.StatusRequestEntityTooLarge
 }
 
-// history shows what has happened before.
+// How many messages of before are shown, and how long it may take to find them.
+const (
+	shownOfHistory = 20
+	historyFor     = 10 * time.Second
+)
+
+// history shows what has happened before, from the last messages on.
 func (s *chatSession) history(ctx context.Context) error {
 	s.screen.conversation(s.id)
+	if s.place.After = s.beginning(ctx); s.place.After > 0 {
+		s.screen.note("what was before is not shown")
+	}
 	for {
-		page, err := s.client.Updates(ctx, s.id, s.seen)
+		page, next, err := s.client.Updates(ctx, s.id, s.place)
 		if err != nil {
 			return err
 		}
+		s.place = next
 		if len(page) == 0 {
 			s.closed = false // it may be read; whoever writes is told
 			return nil
@@ -207,11 +218,23 @@ func (s *chatSession) history(ctx context.Context) error {
 	}
 }
 
+// beginning is the version behind which the last messages are. Where the list of them
+// cannot be read, or does not have the conversation yet, it is that of them all.
+func (s *chatSession) beginning(ctx context.Context) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, historyFor)
+	defer cancel()
+	page, err := s.client.Messages(ctx, s.id, client.Page{Order: "desc", Limit: shownOfHistory})
+	if n := len(page.Resource.Items); err == nil && n > 0 && page.Resource.NextCursor != "" {
+		return uint64(page.Resource.Items[n-1].Version) - 1
+	}
+	return 0
+}
+
 // follow has what happens from now on shown.
 func (s *chatSession) follow(ctx context.Context) {
-	id, after := s.id, s.seen
+	id, at := s.id, s.place
 	go func() {
-		s.broken <- s.client.Follow(ctx, id, after, func(u api.Update) error {
+		s.broken <- s.client.Follow(ctx, id, at, func(u api.Update) error {
 			select {
 			case s.updates <- u:
 				return nil

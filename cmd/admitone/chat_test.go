@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,6 +88,39 @@ func TestChat(t *testing.T) {
 		require.EqualValues(t, len(updates), u.Version)
 	}
 	require.Equal(t, "closed", updates[len(updates)-1].Type)
+}
+
+// Who comes back to a long conversation sees how it ended, and what follows.
+func TestChatResumesWithTheLastMessages(t *testing.T) {
+	t.Parallel()
+	data := dataDir(t)
+	s := program.Serve(t, data, "--roles", "api,projector,auditor")
+	user := uuid.NewString()
+	c := client.New(blackbox.Connect(t, s.NATS()), program.Token(t, data, user, api.RoleUser))
+	ctx := natstest.Context(t)
+	sent, err := c.OpenConversation(ctx, api.NewConversation{Topic: "other", Text: "message 2"})
+	require.NoError(t, err)
+	id := uuid.MustParse(sent.Resource.ID)
+	for sent.Resource.Version < 250 {
+		sent, err = c.SendMessage(ctx, id, fmt.Sprint("message ", sent.Resource.Version+1))
+		require.NoError(t, err)
+	}
+	_, err = c.Messages(ctx, id, client.Page{Limit: 1}, client.After(sent.ConsistencyToken))
+	require.NoError(t, err)
+	talk := program.Talk(t, "chat", "--data", data, "--sub", user, "--conversation", id.String())
+	talk.Sees("you: message 250")
+	_, err = c.SendMessage(ctx, id, "message 251")
+	require.NoError(t, err)
+	talk.Sees("you: message 251")
+	talk.Say("/quit")
+	left := talk.Ended()
+	require.Zero(t, left.Code, left.ErrOut)
+	var want []string
+	for v := 231; v <= 251; v++ {
+		want = append(want, fmt.Sprint("you: message ", v))
+	}
+	require.Equal(t, want, said(left.Out))
+	require.Contains(t, left.ErrOut, "what was before is not shown")
 }
 
 // While the broker is away lines are kept, and afterwards each one is sent once, in order.

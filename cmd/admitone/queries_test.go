@@ -75,7 +75,7 @@ func TestLongTextsOverNATS(t *testing.T) {
 	}
 	seen := int64(0)
 	done := errors.New("done")
-	require.ErrorIs(t, c.Follow(ctx, id, 0, func(u api.Update) error {
+	require.ErrorIs(t, c.Follow(ctx, id, client.Place{}, func(u api.Update) error {
 		if seen = u.Version; seen == sent.Resource.Version {
 			return done
 		}
