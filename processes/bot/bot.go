@@ -16,7 +16,8 @@ type Bot interface {
 	// Needs says what must be looked up before Answer can be asked.
 	Needs(m Message) Needs
 	// Answer says what to do about a message. Where that is to cancel an order, it is
-	// asked once more, with what became of that.
+	// asked once more, with what became of that; and where that is to hand over, which
+	// somebody has done meanwhile for another message, once more with Waiting.
 	Answer(q Question) Answer
 }
 
