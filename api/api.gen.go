@@ -139,7 +139,7 @@ type Conversation struct {
 type ConversationList struct {
 	Items []Conversation `json:"items"`
 
-	// NextCursor Empty at the end
+	// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 	NextCursor NextCursor `json:"next_cursor"`
 }
 
@@ -195,7 +195,7 @@ type EventField struct {
 type EventList struct {
 	Items []Event `json:"items"`
 
-	// NextCursor Empty at the end
+	// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 	NextCursor NextCursor `json:"next_cursor"`
 }
 
@@ -280,7 +280,7 @@ type MessageAuthor string
 type MessageList struct {
 	Items []Message `json:"items"`
 
-	// NextCursor Empty at the end
+	// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 	NextCursor NextCursor `json:"next_cursor"`
 }
 
@@ -349,7 +349,7 @@ type NewTicket struct {
 	Title string `json:"title"`
 }
 
-// NextCursor Empty at the end
+// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 type NextCursor = string
 
 // NotReady defines model for NotReady.
@@ -398,7 +398,7 @@ type Order struct {
 type OrderList struct {
 	Items []Order `json:"items"`
 
-	// NextCursor Empty at the end
+	// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 	NextCursor NextCursor `json:"next_cursor"`
 }
 
@@ -422,7 +422,7 @@ type Parked struct {
 type ParkedList struct {
 	Items []Parked `json:"items"`
 
-	// NextCursor Empty at the end
+	// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 	NextCursor NextCursor `json:"next_cursor"`
 }
 
@@ -462,7 +462,7 @@ type Projection struct {
 type ProjectionList struct {
 	Items []Projection `json:"items"`
 
-	// NextCursor Empty at the end
+	// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 	NextCursor NextCursor `json:"next_cursor"`
 }
 
@@ -505,7 +505,7 @@ type Ticket struct {
 type TicketList struct {
 	Items []Ticket `json:"items"`
 
-	// NextCursor Empty at the end
+	// NextCursor Empty at the end. A page before it may hold fewer items than asked for, or none
 	NextCursor NextCursor `json:"next_cursor"`
 }
 

@@ -70,9 +70,12 @@ type Position struct {
 	Bucket string
 }
 
-// bucketsOfAPage bounds what a page costs that finds little: the buckets it reads, and
-// the marks it deletes.
-const bucketsOfAPage = 100
+// partitionsOfAPage bounds what a page costs that finds little: on a CQL server a
+// second or so.
+const partitionsOfAPage = 400
+
+// bucketsOfAPage is how many buckets a page reads at most, and how many marks it deletes.
+func (b *Bucketed) bucketsOfAPage() int { return max(1, partitionsOfAPage/b.Shards) }
 
 // NewBucketed describes a list over a table, and the table of its marks under the
 // same name with that of the buckets' column behind it ("_months").
@@ -164,7 +167,7 @@ func (b *Bucketed) Page(ctx context.Context, store Store, prefix Key, limit int,
 			empty = append(empty, x)
 		}
 		read++
-		return len(rows) <= limit && read < bucketsOfAPage, err
+		return len(rows) <= limit && read < b.bucketsOfAPage(), err
 	})
 	if err != nil {
 		return nil, nil, err
@@ -187,7 +190,7 @@ type bucket struct {
 // eachBucket calls fn for the buckets that a list uses, in its order, beginning
 // with the position's, until it returns false: then it says where that was.
 func (b *Bucketed) eachBucket(ctx context.Context, store Store, prefix Key, after *Position, fn func(bucket) (bool, error)) (*Position, error) {
-	q := Query{Partition: prefix, Limit: bucketsOfAPage}
+	q := Query{Partition: prefix, Limit: b.bucketsOfAPage()}
 	switch {
 	case after != nil && after.Bucket != "":
 		q.After = Key{after.Bucket}
