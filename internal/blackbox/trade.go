@@ -67,9 +67,9 @@ func (d *trader) once(ctx context.Context) {
 		return
 	}
 	ticket, _ := listed.Ticket()
-	var headers []string
+	headers := []string{"Consistency-Token", listed.Header.Get("Consistency-Token")}
 	if d.random.IntN(2) == 0 {
-		headers = []string{"Prefer", "wait=10"}
+		headers = append(headers, "Prefer", "wait=10")
 	}
 	placed, ok := d.command(ctx, d.buyer, "/v1/orders", Wanted(ticket.ID), 201, headers...)
 	if !ok {
