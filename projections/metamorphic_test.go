@@ -120,15 +120,15 @@ func (w *world) untilDeadOrIdle(t *testing.T, m *mortal) (dead bool) {
 	return dead
 }
 
-// rebuild fills a second generation; where copies are killed, so is the one that fills it.
+// rebuild fills another generation; where copies are killed, so is the one that fills it.
 func (x trial) rebuild(t *testing.T, w *world, r *rand.Rand, p *copyOf, cfg projections.Config) *copyOf {
-	_, err := p.Rebuild(natstest.Context(t), "boxes")
+	generation, err := p.Rebuild(natstest.Context(t), "boxes")
 	require.NoError(t, err)
 	if x.way == "killed" {
 		<-time.After(time.Duration(r.IntN(700)) * time.Millisecond) // a random moment
 		p.stop()
 		p = w.start(t, cfg)
 	}
-	rebuilt(t, p, 2)
+	rebuilt(t, p, generation)
 	return p
 }
