@@ -48,8 +48,8 @@ const verifyAtOnce = 250_000
 // Verify reads the whole log and every row of every live generation, and checks
 // that versions are 1..n without a hole and that each table equals a fold of the
 // log, without a row too many. It may run while the service serves: what changes
-// meanwhile is looked at again. progress is called now and then with the events
-// read and their total.
+// meanwhile is looked at again. progress is called now and then, from many
+// goroutines, with the events read and their total.
 func (p *Projector) Verify(ctx context.Context, progress func(done, total uint64)) (Verification, error) {
 	report := &report{}
 	byStream := map[*eventstore.Stream][]*generation{}

@@ -1,12 +1,14 @@
 package projections_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/admitone/admitone/internal/natstest"
 	"github.com/admitone/admitone/projections"
 	"github.com/admitone/admitone/readstore"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -78,10 +80,10 @@ func TestVerifyReadsTheLog(t *testing.T) {
 	w.publish(t, b[0], b[2])             // a hole: an error, and parked
 	eventually(t, 2*time.Minute, "the hole is parked", func() bool { return status(t, p).Parked == 1 })
 	idle(t, 2*time.Minute, p.Projector)
-	var reports int
-	v, err := p.Verify(natstest.Context(t), func(done, total uint64) { require.LessOrEqual(t, done, total); reports++ })
+	var reports atomic.Int64
+	v, err := p.Verify(natstest.Context(t), func(done, total uint64) { assert.LessOrEqual(t, done, total); reports.Add(1) })
 	require.NoError(t, err)
-	require.Positive(t, reports)
+	require.Positive(t, reports.Load())
 	require.EqualValues(t, 6, v.Events)
 	require.EqualValues(t, 2, v.Aggregates)
 	var texts string
