@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/eventstore/subscription"
 	"github.com/admitone/admitone/readstore"
 	"github.com/google/uuid"
@@ -37,14 +36,8 @@ type tuning struct {
 	healAfter time.Duration // how long a gap may last
 	maxGaps   int           // gaps of one lane before the oldest is healed at once
 	batch     int           // deliveries folded into one flush, at most
-	memory    int           // entries kept, twice this at most
-}
-
-// item is a delivery on its way through the gate.
-type item struct {
-	*subscription.Delivery
-	pos eventstore.Position
-	err error // the envelope cannot be read
+	gather    gathering
+	memory    int // entries kept, twice this at most
 }
 
 // run takes deliveries until ctx ends, or until nothing more comes and all that came
@@ -60,11 +53,11 @@ func (l *lane) run(ctx context.Context, drained <-chan struct{}) {
 		select {
 		case <-drained:
 			for len(l.in) > 0 && ctx.Err() == nil {
-				l.handle(ctx, l.drain(<-l.in))
+				l.handle(ctx, l.drain(ctx, <-l.in))
 			}
 			return
 		case d := <-l.in:
-			l.handle(ctx, l.drain(d))
+			l.handle(ctx, l.drain(ctx, d))
 		case <-idle:
 			l.healDue(ctx)
 		}
@@ -72,26 +65,6 @@ func (l *lane) run(ctx context.Context, drained <-chan struct{}) {
 			return
 		}
 	}
-}
-
-// drain takes what waits: under load many events make one flush, idle one is
-// flushed at once.
-func (l *lane) drain(first *subscription.Delivery) []item {
-	batch := []item{l.read(first)}
-	for len(batch) < l.tune.batch {
-		select {
-		case d := <-l.in:
-			batch = append(batch, l.read(d))
-		default:
-			return batch
-		}
-	}
-	return batch
-}
-
-func (l *lane) read(d *subscription.Delivery) item {
-	pos, err := l.g.position(d.Message)
-	return item{Delivery: d, pos: pos, err: err}
 }
 
 // handle takes a batch through the gate. First pass in the order of delivery,

@@ -216,6 +216,7 @@ func (r *runner) lane(sub *subscription.Subscription, partition, i int) *lane {
 		folder: newFolder(r.g, r.cfg.Memory/lanes/2),
 		tune: tuning{
 			healAfter: r.cfg.HealAfter, batch: r.cfg.Batch, memory: r.cfg.Memory / lanes,
+			gather:  gatheringOf(r.cfg, lanes),
 			maxGaps: max(1, r.cfg.MaxAckPending/4/lanes),
 		},
 		fresh:    sub.Watermark(),

@@ -13,6 +13,7 @@ import (
 type Delivery struct {
 	eventstore.Message
 	Deliveries uint64 // 1 on the first
+	Pending    uint64 // messages of the partition that were not delivered yet when this one was
 	msg        jetstream.Msg
 	sub        *Subscription
 }

@@ -290,6 +290,7 @@ func (s *Subscription) dispatch(ctx context.Context, m jetstream.Msg) {
 			Data:     m.Data(),
 		},
 		Deliveries: receipt.Deliveries,
+		Pending:    receipt.Pending,
 		msg:        m,
 		sub:        s,
 	}
