@@ -83,8 +83,8 @@ func (k *Keys) Seal(ctx context.Context, f Field, text string) (Text, error) {
 }
 
 // OpenText opens what Seal gave. ErrErased when the owner's key is gone, ErrNoKey
-// when there is none for another reason, ErrInvalid when the text was not sealed for this field, ErrUnavailable when the
-// broker is needed and away.
+// when there is none for another reason, ErrInvalid when the text was not sealed for
+// this field, ErrUnavailable when the broker is needed and away.
 func (k *Keys) OpenText(ctx context.Context, f Field, t Text) (string, error) {
 	secret, err := k.cached(ctx, f.Owner, k.find)
 	if err != nil {
