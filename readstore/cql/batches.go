@@ -10,18 +10,58 @@ import (
 )
 
 // Rows of one partition travel together as an unlogged batch, which the server
-// applies as one mutation. The bounds keep a batch no larger than a large row.
+// applies as one mutation. The bounds keep it no larger than a large row.
 const (
 	batchRows  = 20
 	batchBytes = 32 << 10
 )
 
-// batch is mutations of one partition, sent as one statement.
+// Where there are many statements, some partitions travel together too: a statement
+// costs the server more than a row does. Nothing depends on their arriving together.
+// The bounds are those beyond which Cassandra warns of a batch.
+const (
+	batchPartitions      = 10
+	batchPartitionsBytes = 5 << 10
+	// sideBySide statements are sent before any are put together: few partitions are
+	// written sooner side by side.
+	sideBySide = 64
+)
+
+// batch is mutations sent as one statement.
 type batch []*readstore.Mutation
 
-// batchesOf puts a phase's mutations of one partition together. Where a table has
-// no clustering columns, each row is a partition.
+// batchesOf lays out a phase as statements.
 func batchesOf(phase []readstore.Mutation) []batch {
+	batches := byPartition(phase)
+	return together(batches, min(batchPartitions, len(batches)/sideBySide))
+}
+
+// together puts up to n partitions' batches into one.
+func together(batches []batch, n int) []batch {
+	if n < 2 {
+		return batches
+	}
+	var merged []batch
+	partitions, bytes := n, 0
+	for _, b := range batches {
+		size := 0
+		for _, m := range b {
+			size += sizeOf(m)
+		}
+		if partitions == n || bytes+size > batchPartitionsBytes {
+			merged, partitions, bytes = append(merged, nil), 0, 0
+		}
+		last := &merged[len(merged)-1]
+		*last = append(*last, b...)
+		partitions++
+		bytes += size
+	}
+	return merged
+}
+
+// byPartition puts a phase's mutations of one partition together. Where a table has
+// no clustering columns, each row is a partition.
+func byPartition(phase []readstore.Mutation) []batch {
 	batches := make([]batch, 0, len(phase))
 	open := map[string]int{} // partition → its batch that still has room
 	size := map[string]int{}
