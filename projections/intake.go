@@ -45,8 +45,8 @@ func (l *lane) drain(ctx context.Context, first *subscription.Delivery) []item {
 	return l.gathered(ctx, batch)
 }
 
-// gathered waits for as many as are worth a flush: each flush costs what it costs, and
-// behind a long backlog nobody sees rows later for it. It would wait in vain while all
+// gathered waits for as many as are worth a flush: each flush has its price, and what
+// is behind in the backlog is written sooner for it. It would wait in vain while all
 // that the broker may hand out is with other lanes or copies: a lull ends it.
 func (l *lane) gathered(ctx context.Context, batch []item) []item {
 	began := time.Now()
