@@ -93,8 +93,11 @@ func TestScanEndsWhereMessagesAreMissing(t *testing.T) {
 	c := h.CachedInfo().Config
 	require.NoError(t, s.JetStream().DeleteStream(ctx, "CUT"))
 	c.DenyDelete, c.DenyPurge = false, false
-	h, err = s.JetStream().CreateStream(ctx, c)
-	require.NoError(t, err)
+	// The server may not have removed all files of the one before yet.
+	require.Eventually(t, func() bool {
+		h, err = s.JetStream().CreateStream(ctx, c)
+		return err == nil
+	}, time.Minute, 5*time.Millisecond)
 	for range last {
 		id := uuid.New()
 		foreign(t, s, id, 1, `{"by": 1}`, nil)

@@ -25,8 +25,11 @@ func stream(t testing.TB, s *eventstore.Server) jetstream.JetStream {
 // open is a copy of the program with a connection of its own.
 func open(t testing.TB, s *eventstore.Server, cfg sealed.Config) *sealed.Keys {
 	t.Helper()
-	k, err := sealed.Open(natstest.Context(t), stream(t, s), cfg)
-	require.NoError(t, err)
+	var k *sealed.Keys
+	natstest.Again(t, func(ctx context.Context) (err error) {
+		k, err = sealed.Open(ctx, stream(t, s), cfg)
+		return err
+	})
 	return k
 }
 

@@ -4,6 +4,7 @@ package natstest
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -46,9 +47,25 @@ func Stream(t testing.TB, nc *nats.Conn, cfg eventstore.StreamConfig) *eventstor
 	if cfg.Name == "" {
 		cfg.Name = "TEST" + strconv.FormatInt(streams.Add(1), 10)
 	}
-	s, err := eventstore.OpenStream(Context(t), nc, cfg)
-	require.NoError(t, err)
+	var s *eventstore.Stream
+	Again(t, func(ctx context.Context) (err error) {
+		s, err = eventstore.OpenStream(ctx, nc, cfg)
+		return err
+	})
 	return s
+}
+
+// Again does what makes a stream, until the server can: right after one of that name
+// was deleted it may not have removed all files yet.
+func Again(t testing.TB, do func(context.Context) error) {
+	t.Helper()
+	ctx := Context(t)
+	err := do(ctx)
+	for errors.Is(err, eventstore.ErrUnavailable) && ctx.Err() == nil {
+		time.Sleep(5 * time.Millisecond)
+		err = do(ctx)
+	}
+	require.NoError(t, err)
 }
 
 // Context ends with the test, or after a minute.
