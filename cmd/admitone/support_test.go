@@ -32,12 +32,15 @@ func (s *shop) person(t testing.TB, role string) person {
 	return p
 }
 
-// asks opens a conversation, and waits until its first message is answered.
+// asks opens a conversation, and waits until its first message is answered and
+// everybody who may read it finds that without a token.
 func (p person) asks(t testing.TB, text string) blackbox.Conversation {
 	t.Helper()
 	c := p.opens(t, text)
 	c.Version++ // of the answer
-	p.messages(t, c)
+	for _, projection := range []string{"", "/messages"} {
+		p.reads(t, c, "/v1/conversations/"+c.ID+projection)
+	}
 	return c
 }
 
