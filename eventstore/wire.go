@@ -89,10 +89,23 @@ func (s *Stream) aggregateOf(subject string) (uuid.UUID, error) {
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("subject %q: %w", subject, err)
 	}
+	if !canonical(text) {
+		return uuid.Nil, fmt.Errorf("subject %q: the aggregate's subject is %s", subject, s.Subject(id))
+	}
 	if partition != strconv.Itoa(s.Partition(id)) {
 		return id, fmt.Errorf("subject %q: the aggregate's partition is %d of %d", subject, s.Partition(id), s.partitions)
 	}
 	return id, nil
+}
+
+// canonical: a UUID has one spelling on the wire, or an aggregate had many subjects.
+func canonical(text string) bool {
+	for i := range len(text) {
+		if 'A' <= text[i] && text[i] <= 'F' {
+			return false
+		}
+	}
+	return true
 }
 
 // message is an event as it goes on the wire, without an expectation.
