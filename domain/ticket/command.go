@@ -24,8 +24,8 @@ type List struct {
 	Price    domain.Money
 }
 
-// Reprice changes the price while the ticket is available. To the price that it
-// has already, there is nothing to do.
+// Reprice sets the price while the ticket is available, also to what it is already:
+// the event remembers the command, so that a late repeat of it undoes no newer price.
 type Reprice struct {
 	SellerID uuid.UUID // who acts; refused unless it is the ticket's seller
 	Price    domain.Money
@@ -77,9 +77,6 @@ func (c Reprice) decide(s State) ([]Event, error) {
 	}
 	if err := s.changeableBy(c.SellerID); err != nil {
 		return nil, err
-	}
-	if s.Price == c.Price {
-		return nil, nil
 	}
 	return []Event{Repriced{Price: c.Price}}, nil
 }

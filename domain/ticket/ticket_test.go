@@ -104,7 +104,7 @@ func TestReprice(t *testing.T) {
 	reprice := ticket.Reprice{SellerID: seller, Price: other}
 	state := s.Given(listed).When(reprice).Then(repriced)
 	require.Equal(t, other, state.Price)
-	s.Given(listed, repriced).When(reprice).ThenNothing()
+	s.Given(listed, repriced).When(reprice).Then(repriced)
 	s.Given(listed, reserved, released).When(reprice).Then(repriced)
 	s.Given().When(reprice).ThenRefused(ticket.ErrNotFound)
 	s.Given(listed, reserved).When(reprice).ThenRefused(ticket.ErrNotAvailable)
