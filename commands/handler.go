@@ -83,8 +83,8 @@ func (h *Handler[S, C]) Close(ctx context.Context) error {
 // first, the command may have had its effect (eventstore.ErrUnknownOutcome): the
 // same command, sent again, tells.
 func (h *Handler[S, C]) Handle(ctx context.Context, cmd Command[C]) (Result[S], error) {
-	if cmd.ID == uuid.Nil || cmd.Aggregate == uuid.Nil {
-		return Result[S]{}, errors.New("commands: a command needs an id and an aggregate")
+	if cmd.ID == uuid.Nil {
+		return Result[S]{}, errors.New("commands: a command needs an id")
 	}
 	ctx, span := traced(ctx, &cmd)
 	res, err := h.inTurn(ctx, cmd.Aggregate, func(e *entry[S]) (Result[S], error) { return h.attempt(ctx, e, cmd) })

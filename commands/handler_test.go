@@ -216,3 +216,15 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	_, err = h.Handle(context.Background(), commands.Command[any]{Body: reopen{}})
 	require.ErrorContains(t, err, "needs an id")
 }
+
+// The nil UUID names nothing, so a refusal is what it would be of any aggregate that
+// does not exist.
+func TestNilAggregate(t *testing.T) {
+	t.Parallel()
+	ctx, _, s := setup(t)
+	h := newHandler(t, s)
+	_, err := h.Handle(ctx, cmd(uuid.Nil, "what no jar does"))
+	require.ErrorContains(t, err, "no such command")
+	_, err = h.Handle(ctx, cmd(uuid.Nil, put{[]int{1}}))
+	require.ErrorIs(t, err, eventstore.ErrMalformed)
+}

@@ -115,8 +115,11 @@ func (s *Stream) prepare(appends []Append) (*write, error) {
 }
 
 func (a *Append) validate() error {
-	if len(a.Events) == 0 {
+	switch {
+	case len(a.Events) == 0:
 		return errors.New("no events")
+	case a.Aggregate == uuid.Nil:
+		return errors.New("no aggregate's id")
 	}
 	for i := range a.Events {
 		e := &a.Events[i]

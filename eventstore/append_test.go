@@ -186,7 +186,10 @@ func TestMoreBatchesThanTheServerAllowsAtOnce(t *testing.T) {
 func TestAppendRefusesMalformedEvents(t *testing.T) {
 	ctx, s, id := natstest.Context(t), setup(t), newID(t)
 	for name, spoil := range map[string]func(*eventstore.Append){
-		"no events":         func(a *eventstore.Append) { a.Events = nil },
+		"no events": func(a *eventstore.Append) { a.Events = nil },
+		"no aggregate": func(a *eventstore.Append) {
+			a.Aggregate, a.Events[0].Aggregate, a.Events[1].Aggregate = uuid.Nil, uuid.Nil, uuid.Nil
+		},
 		"no id":             func(a *eventstore.Append) { a.Events[0].ID = uuid.Nil },
 		"no time":           func(a *eventstore.Append) { a.Events[1].Time = time.Time{} },
 		"other aggregate":   func(a *eventstore.Append) { a.Events[1].Aggregate = uuid.New() },
