@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"strings"
@@ -81,11 +82,11 @@ func ParsePreferredWait(header string) (wait time.Duration, named bool, err erro
 		if !strings.EqualFold(strings.Trim(name, " \t"), "wait") {
 			continue
 		}
-		seconds, err := strconv.ParseUint(strings.Trim(value, " \t\""), 10, 31)
-		if err != nil {
+		seconds, err := strconv.ParseInt(strings.Trim(value, " \t\""), 10, 32)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return 0, true, Malformed("the wait of Prefer must be a whole number of seconds, such as wait=5")
 		}
-		if wait := time.Duration(seconds) * time.Second; wait <= MaxWait {
+		if wait := time.Duration(seconds) * time.Second; wait >= 0 && wait <= MaxWait {
 			return wait, true, nil
 		}
 		return 0, true, Invalid("Prefer", "wait must be from 0 to %d seconds", int(MaxWait.Seconds()))

@@ -70,14 +70,16 @@ func TestParseWait(t *testing.T) {
 		require.NoError(t, err, header)
 		require.Equal(t, want, got, header)
 	}
-	for _, header := range []string{"wait", "wait=", "wait=x", "wait=-1", "wait=1.5", "wait=99999999999"} {
+	for _, header := range []string{"wait", "wait=", "wait=x", "wait=-x", "wait=1.5"} {
 		_, err := ParseWait(header)
 		var malformed *MalformedError
 		require.ErrorAs(t, err, &malformed, header)
 	}
-	var invalid *InvalidError
-	_, err := ParseWait("wait=11")
-	require.ErrorAs(t, err, &invalid)
+	for _, header := range []string{"wait=11", "wait=-1", "wait=99999999999", "wait=99999999999999999999", "wait=-99999999999999999999"} {
+		_, err := ParseWait(header)
+		var invalid *InvalidError
+		require.ErrorAs(t, err, &invalid, header)
+	}
 }
 
 func TestParsePreferredWait(t *testing.T) {

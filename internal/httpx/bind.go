@@ -7,6 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -76,24 +78,70 @@ func (s *server) checkBody(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, MaxBody)
 		rule := s.rules[ruleKey(r.Method, c.Path())]
-		if rule.body != nil && r.ContentLength != 0 && !isJSON(r.Header) {
+		switch {
+		case rule.body != nil && r.ContentLength != 0 && !isJSON(r.Header):
 			return errMediaType
+		case rule.path != "" && rule.body == nil && r.Method != http.MethodGet:
+			if err := checkNoBody(r); err != nil {
+				return err
+			}
 		}
 		return next(c)
 	}
 }
 
-// checkQuery refuses parameters that are there and empty where an empty one means
-// nothing: the generated handlers would take some of them for absent.
+// checkNoBody is for operations that take no body: an empty object says no more than
+// none, and anything else asks for what would not be done.
+func checkNoBody(r *http.Request) error {
+	raw, err := io.ReadAll(r.Body)
+	switch {
+	case err != nil:
+		return readFault(err)
+	case len(raw) == 0:
+		return nil
+	case !isJSON(r.Header):
+		return errMediaType
+	}
+	value, err := decode(raw)
+	if err != nil {
+		return err
+	}
+	if faults := (&schema{Type: "object"}).validate("", value); faults != nil {
+		return &api.InvalidError{Errors: faults}
+	}
+	return nil
+}
+
+// checkQuery finds what the generated handlers would not, or would call by another name.
 func (s *server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		for _, name := range s.rules[ruleKey(c.Request().Method, c.Path())].formatted {
-			if values, given := c.QueryParams()[name]; given && values[0] == "" {
-				return api.Malformed("the query parameter %s is empty: leave it out, or give it a value", name)
+		for _, p := range s.rules[ruleKey(c.Request().Method, c.Path())].query {
+			if err := p.check(c.QueryParams()); err != nil {
+				return err
 			}
 		}
 		return next(c)
 	}
+}
+
+// check drops an empty number that means the default, and refuses a value that is
+// empty where that means nothing, or a number that no integer holds.
+func (p parameter) check(query url.Values) error {
+	values := query[p.Name]
+	if len(values) != 1 {
+		return nil
+	}
+	number := p.Schema.Type == "integer"
+	_, err := strconv.ParseInt(values[0], 10, 64)
+	switch empty := values[0] == ""; {
+	case empty && number && p.AllowEmptyValue:
+		delete(query, p.Name)
+	case empty && p.Schema.Format != "":
+		return api.Malformed("the query parameter %s is empty: leave it out, or give it a value", p.Name)
+	case number && errors.Is(err, strconv.ErrRange):
+		return api.Invalid(p.Name, "is out of range")
+	}
+	return nil
 }
 
 func isJSON(h http.Header) bool {

@@ -85,6 +85,21 @@ func TestBodySizeAndType(t *testing.T) {
 	s.do("POST", path+"/withdraw", "", "Authorization", seller.bearer).is(200, "")
 }
 
+// A body where none is taken asks for something that would not be done.
+func TestBodyWhereThereIsNone(t *testing.T) {
+	s := setup(t)
+	seller := s.account(api.RoleUser)
+	path, _ := s.listed(seller)
+	path += "/withdraw"
+	withdraw := func(body string, h ...string) reply { return s.do("POST", path, body, append(h, "Authorization", seller.bearer)...) }
+	require.Equal(t, []string{"/price"}, withdraw(`{"price":1}`).is(422, "invalid").pointers())
+	withdraw(`[]`).is(422, "invalid")
+	withdraw(`{`).is(400, "malformed")
+	withdraw(`junk`, "Content-Type", "text/plain").is(415, "unsupported_media_type")
+	s.do("POST", "/v1/nowhere", `junk`, "Authorization", seller.bearer, "Content-Type", "text/plain").is(404, "not_found")
+	withdraw(`{}`).is(200, "")
+}
+
 func TestAuthorization(t *testing.T) {
 	s := setup(t)
 	user, admin := s.account(api.RoleUser), s.account(api.RoleAdmin)

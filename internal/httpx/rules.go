@@ -20,8 +20,7 @@ type rule struct {
 	body    *schema  // nil: no body
 
 	bodyOptional bool
-	// formatted are the query parameters of a format that nothing empty has.
-	formatted []string
+	query        []parameter // of the URL
 }
 
 type document struct {
@@ -33,10 +32,11 @@ type document struct {
 }
 
 type parameter struct {
-	Ref    string `json:"$ref"`
-	Name   string
-	In     string
-	Schema struct{ Format string }
+	Ref             string `json:"$ref"`
+	Name            string
+	In              string
+	AllowEmptyValue bool
+	Schema          struct{ Type, Format string }
 }
 
 type operation struct {
@@ -72,23 +72,23 @@ func readRules() (map[string]rule, error) {
 					return nil, fmt.Errorf("httpx: body of %s %s: %w", method, path, err)
 				}
 			}
-			r.formatted = doc.formatted(op.Parameters)
+			r.query = doc.query(op.Parameters)
 			rules[ruleKey(strings.ToUpper(method), pathParameter.ReplaceAllString(path, ":$1"))] = r
 		}
 	}
 	return rules, nil
 }
 
-func (d *document) formatted(all []parameter) (names []string) {
+func (d *document) query(all []parameter) (query []parameter) {
 	for _, p := range all {
 		if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
 			p = d.Components.Parameters[name]
 		}
-		if p.In == "query" && p.Schema.Format != "" {
-			names = append(names, p.Name)
+		if p.In == "query" {
+			query = append(query, p)
 		}
 	}
-	return names
+	return query
 }
 
 func ruleKey(method, echoPath string) string { return method + " " + echoPath }
