@@ -151,6 +151,8 @@ type nothing struct{}
 
 func (nothing) OrdersOf(context.Context, uuid.UUID, int) ([]uuid.UUID, error) { return nil, nil }
 
+func (nothing) BuyerOf(context.Context, uuid.UUID) (uuid.UUID, error) { return uuid.Nil, nil }
+
 func (nothing) ForSale(context.Context, bot.Wanted, int) (bot.Offers, error) {
 	return bot.Offers{}, nil
 }

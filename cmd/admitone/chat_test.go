@@ -130,7 +130,7 @@ func TestChatSurvivesTheBroker(t *testing.T) {
 	s := program.Serve(t, data)
 	talk := program.Talk(t, "chat", "--data", data, "--sub", uuid.NewString(), "--wait", "1m")
 	talk.Say("one")
-	talk.Sees("bot: ")
+	talk.Sees("handed over")
 	for _, lines := range [][]string{{"two", "three"}, {"four"}} {
 		s.Kill()
 		talk.Sees("cut off")

@@ -10,6 +10,7 @@ import (
 	"github.com/admitone/admitone/commands"
 	"github.com/admitone/admitone/domain"
 	"github.com/admitone/admitone/domain/conversation"
+	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/eventstore/sealed"
 	"github.com/admitone/admitone/eventstore/subscription"
@@ -90,10 +91,11 @@ func (l conversationLog) load(ctx context.Context, id uuid.UUID, version, sequen
 	return h, err
 }
 
-// catalog is the lists that the Bot looks into.
+// catalog is the lists that the Bot looks into, and the log of orders.
 type catalog struct {
 	orders  *readapi.OrderQueries
 	tickets *readapi.TicketQueries
+	log     *eventstore.Stream
 }
 
 func (c catalog) OrdersOf(ctx context.Context, buyer uuid.UUID, limit int) ([]uuid.UUID, error) {
@@ -103,6 +105,18 @@ func (c catalog) OrdersOf(ctx context.Context, buyer uuid.UUID, limit int) ([]uu
 		ids[i] = uuid.MustParse(o.ID)
 	}
 	return ids, away(err)
+}
+
+func (c catalog) BuyerOf(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	history, err := c.log.LoadSome(ctx, id, 0, 0, 1)
+	if unreadable := (*eventstore.DecodeError)(nil); errors.As(err, &unreadable) || err == nil && len(history.Events) == 0 {
+		return uuid.Nil, nil
+	}
+	if err != nil {
+		return uuid.Nil, away(err)
+	}
+	placed, _ := history.Events[0].Payload.(order.Placed)
+	return placed.BuyerID, nil
 }
 
 func (c catalog) ForSale(ctx context.Context, w bot.Wanted, limit int) (bot.Offers, error) {
@@ -136,6 +150,6 @@ func (a *app) openBot(ctx context.Context) error {
 	}
 	return a.react(ctx, roleBot, processes.Config{
 		Targets: bot.Targets(a.conversationHandler, a.orderHandler), IsRefusal: bot.IsRefusal,
-		Lookups: bot.Lookups(a.conversationHandler, a.orderHandler, a.sealing, catalog{a.orderQueries, a.ticketQueries}),
+		Lookups: bot.Lookups(a.conversationHandler, a.orderHandler, a.sealing, catalog{a.orderQueries, a.ticketQueries, a.orders}),
 	}, process)
 }

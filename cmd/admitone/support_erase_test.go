@@ -53,7 +53,7 @@ type erasure struct {
 
 // plant has the user and an agent write what must not be found later.
 func (e *erasure) plant(t *testing.T, broker string) {
-	e.words = "Sesame-" + uuid.NewString() + " opens"
+	e.words = "Thanks! Sesame-" + uuid.NewString() + " opens"
 	e.theirs = e.stays.asks(t, "where is my order?")
 	e.kept = e.stays.messages(t, e.theirs)
 	require.Len(t, e.kept, 2, "with the Bot's answer")

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"errors"
 	"time"
 
 	"github.com/admitone/admitone/domain"
@@ -60,6 +61,9 @@ type Question struct {
 type Order struct {
 	ID uuid.UUID
 	order.State
+	// Unreadable: its history has a hole or an event that this version cannot read, so
+	// it is known whose it is and nothing else.
+	Unreadable bool
 }
 
 // Offers are tickets for sale, newest first.
@@ -75,8 +79,12 @@ type Ticket struct {
 	Price domain.Money
 }
 
-// Outcome is what became of a command: a refusal, or nil.
+// Outcome is what became of a command: a refusal, or nil. It is ErrUnreadable where
+// the order's history cannot be read.
 type Outcome struct{ Refusal error }
+
+// ErrUnreadable refuses a command on an order that cannot be read.
+var ErrUnreadable = errors.New("bot: the order cannot be read")
 
 // Answer is one of three: a text, a hand-over, or an order to cancel.
 type Answer struct {

@@ -1,8 +1,9 @@
 package bot
 
 import (
+	"errors"
+
 	"github.com/admitone/admitone/domain/conversation"
-	"github.com/admitone/admitone/domain/order"
 	"github.com/google/uuid"
 )
 
@@ -40,9 +41,9 @@ func (English) Needs(m Message) Needs {
 		return Needs{Offers: &Wanted{Max: limit(r.words)}}
 	case wantsKept, wantsHelp, saysThanks, saysHello:
 		return Needs{}
-	case notUnderstood:
-		if !r.again() {
-			return Needs{}
+	case wantsPerson, wantsBeyond, notUnderstood:
+		if r.Waiting || r.wavers() {
+			return Needs{} // nobody is to be told what there is
 		}
 	}
 	if r.order != uuid.Nil {
@@ -60,14 +61,15 @@ func (English) Answer(q Question) Answer {
 	if d := r.decision(); d != unclear {
 		return r.decided(q, d)
 	}
+	if r.wavers() || r.intent == saysThanks || r.intent == saysHello {
+		return propose("I have cancelled nothing so far.", r.Proposed.OrderID)
+	}
 	a := r.answer(q)
 	switch {
-	case a.HandOver != "" && r.intent != notUnderstood, a.Proposes.Action == conversation.ActionCancelOrder:
+	case a.HandOver != "", a.Proposes.Action == conversation.ActionCancelOrder:
 		return a
-	case r.order == r.Proposed.OrderID && q.Order != nil && q.Order.Status.Ended():
+	case r.order == r.Proposed.OrderID && q.Order != nil && !notEnded(*q.Order):
 		return a // it was cancelled in another way, or it is too late
-	case r.intent == notUnderstood, r.intent == saysThanks, r.intent == saysHello:
-		a.Text = "I have cancelled nothing so far."
 	}
 	return propose(a.Text, r.Proposed.OrderID)
 }
@@ -87,6 +89,11 @@ func (r reading) decision() decision {
 	return decisionOf(r.Text)
 }
 
+// wavers: it says something to what the Bot has asked, but neither yes nor no.
+func (r reading) wavers() bool {
+	return r.asked() && r.intent == notUnderstood && soundsDecided(r.words)
+}
+
 func (r reading) decided(q Question, d decision) Answer {
 	id := r.Proposed.OrderID
 	switch {
@@ -94,6 +101,8 @@ func (r reading) decided(q Question, d decision) Answer {
 		return say("All right, I have not cancelled order %s. It stays as it is.", id)
 	case q.Cancelled == nil:
 		return Answer{Cancel: id}
+	case errors.Is(q.Cancelled.Refusal, ErrUnreadable):
+		return r.cannotRead(q, &Order{ID: id, Unreadable: true})
 	case q.Cancelled.Refusal != nil:
 		return say("I could not cancel order %s: %s.", id, detail(q.Cancelled.Refusal))
 	}
@@ -111,60 +120,42 @@ func (r reading) answer(q Question) Answer {
 	case wantsKept:
 		return say("I have cancelled nothing. I only do that when you ask me to and then say yes.")
 	case wantsHelp, saysHello:
-		return say("Hello! %s", abilities)
+		return say("Hello! %s %s", abilities, r.aboutPeople())
 	case saysThanks:
 		return say("You're welcome. Write again whenever you need something.")
 	case notUnderstood:
-		return r.notUnderstood(q)
+		return r.handOver(q, "The Bot did not understand the user.")
 	}
 	return r.aboutOrder(q)
 }
 
 const abilities = "I can tell you where an order is, when it expires and why it was refused, cancel an order, " +
-	`and look up what is for sale ("anything below 30 euros?"). If you would rather talk to a person, just say so.`
+	`and look up what is for sale ("anything below 30 euros?").`
 
-// notUnderstood explains once what the Bot can do, and hands over the next time.
-func (r reading) notUnderstood(q Question) Answer {
-	if r.again() {
-		return r.handOver(q, "The Bot did not understand the user twice in a row.")
+// withPeople is for a user who waits for an agent already.
+const withPeople = "Your conversation is with our people already: one of them will read this too, and answer you here."
+
+func (r reading) aboutPeople() string {
+	if r.Waiting {
+		return withPeople
 	}
-	a := say("I am afraid I did not understand that. %s", abilities)
-	a.Proposes.Action = conversation.ActionRephrase
-	return a
+	return "If you would rather talk to a person, just say so."
 }
 
-// again: the user was asked for other words just now.
-func (r reading) again() bool { return r.Decides && r.Proposed.Action == conversation.ActionRephrase }
-
-// handOver tells the agent what was found. To a user who waits for an agent already
-// there is nothing more to do.
+// handOver tells the agent what was found. For a user who waits for one already there
+// is nothing more to do.
 func (r reading) handOver(q Question, reason string) Answer {
 	if r.Waiting {
-		return say("An agent will answer you here. What you wrote is part of the conversation, so there is no need to repeat it.")
+		return say("%s", withPeople)
 	}
-	if o := chosen(q, anyOrder); o != nil {
-		reason += " Order " + o.ID.String() + " of theirs is " + string(o.Status) + "."
-	} else {
-		reason += " No order of theirs was found."
-	}
-	return Answer{HandOver: reason}
+	return Answer{HandOver: reason + " " + foundOf(q)}
 }
 
-func anyOrder(order.Status) bool { return true }
-
-// chosen is the order that is spoken of: the one that was asked for, or the newest
-// with such a status, or the newest.
-func chosen(q Question, wanted func(order.Status) bool) *Order {
-	if q.Order != nil {
-		return q.Order
+// cannotRead leaves to an agent what is asked about an order that cannot be read.
+func (r reading) cannotRead(q Question, o *Order) Answer {
+	if r.Waiting {
+		return say("I cannot read order %s. %s", o.ID, withPeople)
 	}
-	for i, o := range q.Orders {
-		if wanted(o.Status) {
-			return &q.Orders[i]
-		}
-	}
-	if len(q.Orders) > 0 {
-		return &q.Orders[0]
-	}
-	return nil
+	q.Order = o
+	return r.handOver(q, "The user asked about an order.")
 }

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -107,7 +108,7 @@ func TestWithoutAYesItIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	again := conversation.Proposal{Action: conversation.ActionCancelOrder, OrderID: orderOne}
 	open := orderOf(orderOne, order.StatusAwaitingPayment)
-	for _, said := range []string{"hm", "thanks", "hello", "yes?", "maybe later", "when does it expire?", "what is for sale?", "cancel it?",
+	for _, said := range []string{"thanks", "hello", "yes?", "when does it expire?", "what is for sale?", "cancel it?",
 		"yes, cancel " + orderTwo.String(), "no, " + orderTwo.String(), "please cancel",
 		"ok thanks", "ok, thank you very much", "sure, thanks", "I'm good, thanks, ok", "i'm ok", "ok, good", "ok so then", "yes and", "Yes 👎", "yes ❌",
 		strings.Repeat("yes ", maxRead), "yes" + strings.Repeat(" ", maxRead) + "but no"} {
@@ -148,26 +149,69 @@ func TestHandingOver(t *testing.T) {
 	require.Equal(t, Answer{HandOver: "The user asked for a person. No order of theirs was found."},
 		English{}.Answer(asks("person please, I need a human, about "+orderTwo.String())), "it names no order that was not found")
 	require.NotEmpty(t, English{}.Answer(asks("I want a refund")).HandOver)
-	waiting := asks("I want to talk to a person", open)
-	waiting.Waiting = true
-	require.Contains(t, English{}.Answer(waiting).Text, "An agent will answer you here.")
 }
 
-func TestWhatIsNotUnderstood(t *testing.T) {
+func TestWhatIsNotUnderstoodIsHandedOver(t *testing.T) {
 	t.Parallel()
-	first := English{}.Answer(asks("asdf"))
-	require.Contains(t, first.Text, "I can tell you where an order is")
-	require.Equal(t, conversation.Proposal{Action: conversation.ActionRephrase}, first.Proposes)
-	require.Equal(t, Needs{}, English{}.Needs(asks("asdf").Message))
-	again := asks("qwertz")
-	again.Proposed, again.Decides = first.Proposes, true
-	require.Equal(t, Needs{Orders: true}, English{}.Needs(again.Message))
-	require.Equal(t, Answer{HandOver: "The Bot did not understand the user twice in a row. No order of theirs was found."}, English{}.Answer(again))
-	again.Decides = false
-	require.Empty(t, English{}.Answer(again).HandOver, "it was sent before the first answer")
-	better := again
-	better.Text, better.Decides = "thanks", true
-	require.Equal(t, say("You're welcome. Write again whenever you need something."), English{}.Answer(better))
+	require.Equal(t, Needs{Orders: true}, English{}.Needs(asks("asdf").Message))
+	require.Equal(t, Answer{HandOver: "The Bot did not understand the user. No order of theirs was found."}, English{}.Answer(asks("asdf")))
+	paid := orderOf(orderOne, order.StatusCompleted)
+	require.Equal(t, Answer{HandOver: "The Bot did not understand the user. Order " + orderOne.String() + " of theirs is completed."},
+		English{}.Answer(asks("tell me about the moon", paid)))
+	for _, said := range []string{"hm", "maybe later", "asdf"} {
+		require.NotEmpty(t, English{}.Answer(decides(said)).HandOver, "it is no answer to the Bot's question: %s", said)
+	}
+}
+
+// Who waits for an agent is told so, and is still answered what the Bot knows.
+func TestWhoWaitsIsToldSo(t *testing.T) {
+	t.Parallel()
+	for _, said := range []string{"asdf", "I want to talk to a person", "I want a refund"} {
+		q := asks(said)
+		q.Waiting = true
+		require.Equal(t, Needs{}, English{}.Needs(q.Message), said)
+		require.Equal(t, Answer{Text: "Your conversation is with our people already: one of them will read this too, and answer you here."}, English{}.Answer(q), said)
+	}
+	hello := asks("hello")
+	require.Contains(t, English{}.Answer(hello).Text, "just say so")
+	hello.Waiting = true
+	require.NotContains(t, English{}.Answer(hello).Text, "just say so")
+	require.Contains(t, English{}.Answer(hello).Text, "one of them will read this too")
+	about := asks("where is my order?", orderOf(orderOne, order.StatusCompleted))
+	about.Waiting = true
+	require.Contains(t, English{}.Answer(about).Text, "is paid")
+	lost := asks("where is my order?", Order{ID: orderTwo, Unreadable: true})
+	lost.Waiting = true
+	require.Equal(t, say("I cannot read order %s. %s", orderTwo, withPeople), English{}.Answer(lost))
+}
+
+// What cannot be read is named to an agent, and hides nothing else.
+func TestAnOrderThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	lost, paid, open := Order{ID: orderTwo, Unreadable: true}, orderOf(orderOne, order.StatusCompleted), orderOf(orderOne, order.StatusAwaitingPayment)
+	named := asks("where is my order " + orderTwo.String())
+	named.Order = &lost
+	cannot := "Order " + orderTwo.String() + " of theirs cannot be read."
+	for _, c := range []struct {
+		asked Question
+		want  string
+	}{
+		{asks("where is my order?", lost, paid), "The user asked about an order. " + cannot + " Order " + orderOne.String() + " of theirs is completed."},
+		{asks("when does it expire?", paid, lost), "The user asked about an order. " + cannot + " Order " + orderOne.String() + " of theirs is completed."},
+		{asks("cancel my order", lost), "The user asked about an order. " + cannot},
+		{named, "The user asked about an order. " + cannot},
+		{asks("I want to talk to a person", lost), "The user asked for a person. " + cannot},
+	} {
+		require.Equal(t, Answer{HandOver: c.want}, English{}.Answer(c.asked), c.asked.Text)
+	}
+	require.Contains(t, English{}.Answer(asks("where is my order?", paid, lost)).Text, "is paid")
+	require.Contains(t, English{}.Answer(asks("when does it expire?", lost, open)).Text, orderOne.String())
+	for _, said := range []string{"thanks", "what is for sale?", "help"} {
+		require.Empty(t, English{}.Answer(asks(said, lost)).HandOver, said)
+	}
+	agreed := decides("yes")
+	agreed.Cancelled = &Outcome{Refusal: fmt.Errorf("%w: a hole", ErrUnreadable)}
+	require.Equal(t, Answer{HandOver: "The user asked about an order. Order " + orderOne.String() + " of theirs cannot be read."}, English{}.Answer(agreed))
 }
 
 // Whatever is written and found, there is an answer that may be given, with nothing
@@ -186,7 +230,7 @@ func TestHostileTexts(t *testing.T) {
 		strings.Repeat("1.", 2000), "<script>alert(1)</script>", "%s %d %!", strings.Repeat("cancel ", 500), strings.Repeat("under $1,", 400),
 	} {
 		for _, more := range []string{"", "where is my order", "cancel", "for sale under 30 euros", "person", "why was it refused", "yes"} {
-			for _, proposed := range []conversation.Proposal{{}, decides("").Proposed, {Action: conversation.ActionRephrase}} {
+			for _, proposed := range []conversation.Proposal{{}, decides("").Proposed} {
 				q := asks(text+" "+mark+" "+more, o)
 				q.Offers = Offers{Tickets: titles, More: true}
 				q.Proposed, q.Decides = proposed, true

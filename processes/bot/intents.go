@@ -174,6 +174,9 @@ func decisionOf(text string) decision {
 	return unclear
 }
 
+// soundsDecided tells whether words sound like a yes or a no, or like both.
+func soundsDecided(words string) bool { return affirms.MatchString(words) || denies.MatchString(words) }
+
 // isSign: what words drops, and is more than what parts words.
 func isSign(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsPunct(r) && !unicode.IsSpace(r)

@@ -15,9 +15,11 @@ import (
 	"github.com/admitone/admitone/domain/order"
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/eventstore/sealed"
+	"github.com/admitone/admitone/internal/blackbox"
 	"github.com/admitone/admitone/internal/natstest"
 	"github.com/admitone/admitone/processes"
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 )
@@ -84,6 +86,15 @@ func (o *office) OrdersOf(_ context.Context, buyer uuid.UUID, limit int) ([]uuid
 	defer o.mu.Unlock()
 	ids := o.bought[buyer]
 	return ids[:min(limit, len(ids))], nil
+}
+
+// BuyerOf is the office's as a Catalog.
+func (o *office) BuyerOf(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	log, err := o.orders.LoadSome(ctx, id, 0, 0, 1)
+	if err != nil || len(log.Events) == 0 {
+		return uuid.Nil, err
+	}
+	return log.Events[0].Payload.(order.Placed).BuyerID, nil
 }
 
 // ForSale is the office's as a Catalog.
@@ -174,6 +185,18 @@ func (o *office) place(t testing.TB, user uuid.UUID) uuid.UUID {
 	defer o.mu.Unlock()
 	o.bought[user] = append([]uuid.UUID{id}, o.bought[user]...)
 	return id
+}
+
+// publish puts an event behind the handlers' backs into an order's log.
+func (o *office) publish(t testing.TB, id uuid.UUID, version int, kind string) {
+	t.Helper()
+	m := nats.NewMsg(o.orders.Subject(id))
+	for name, value := range blackbox.EventHeader(id.String(), kind, version) {
+		m.Header.Set(name, value)
+	}
+	m.Data = []byte("{}")
+	_, err := o.js.PublishMsg(natstest.Context(t), m)
+	require.NoError(t, err)
 }
 
 func (o *office) statusOf(t testing.TB, id uuid.UUID) order.Status {

@@ -42,6 +42,9 @@ type Texts interface {
 type Catalog interface {
 	// OrdersOf is the ids of an account's orders as a buyer, newest first, at most limit.
 	OrdersOf(ctx context.Context, buyer uuid.UUID, limit int) ([]uuid.UUID, error)
+	// BuyerOf is who placed an order, by its first event alone; the zero UUID where that
+	// cannot be read either.
+	BuyerOf(ctx context.Context, order uuid.UUID) (uuid.UUID, error)
 	// ForSale is tickets that are for sale now, newest first, at most limit.
 	ForSale(ctx context.Context, w Wanted, limit int) (Offers, error)
 }
@@ -76,14 +79,27 @@ func Lookups(c *Conversations, o *Orders, texts Texts, catalog Catalog) map[stri
 
 // Targets are the aggregates that the process sends commands to.
 func Targets(c *Conversations, o *Orders) map[string]processes.Target {
-	return map[string]processes.Target{targetConversations: processes.To(c), targetOrders: processes.To(o)}
+	return map[string]processes.Target{targetConversations: processes.To(c), targetOrders: ifReadable(processes.To(o))}
+}
+
+// ifReadable makes an answer of it that an order cannot be read: else the conversation
+// would be parked, and nobody would see to it.
+func ifReadable(send processes.Target) processes.Target {
+	return func(ctx context.Context, c processes.Command) error {
+		err := send(ctx, c)
+		if errors.Is(err, commands.ErrHistory) {
+			return fmt.Errorf("%w: %w", ErrUnreadable, err)
+		}
+		return err
+	}
 }
 
 // IsRefusal says whether an error is an answer: a rule's no, that the account is
-// erased, so that nobody can read or write anything more, or that a text does not open.
+// erased, so that nobody can read or write anything more, or that a text does not open
+// or an order cannot be read.
 func IsRefusal(err error) bool {
 	var refusal *domain.Refusal
-	return errors.As(err, &refusal) || errors.Is(err, sealed.ErrErased) || errors.Is(err, sealed.ErrInvalid)
+	return errors.As(err, &refusal) || errors.Is(err, sealed.ErrErased) || errors.Is(err, sealed.ErrInvalid) || errors.Is(err, ErrUnreadable)
 }
 
 // Sends names the operations that the process sends commands under. The catalogue of
@@ -120,10 +136,22 @@ type orderLookups struct {
 // one is an order of the buyer's, nil where it is another's or none.
 func (l orderLookups) one(ctx context.Context, own ownOrder) (*Order, error) {
 	now, err := l.orders.Current(ctx, own.id)
+	if errors.Is(err, commands.ErrHistory) {
+		return l.unreadable(ctx, own)
+	}
 	if err != nil || now.Version == 0 || now.State.BuyerID != own.buyer {
 		return nil, err
 	}
 	return &Order{ID: own.id, State: now.State}, nil
+}
+
+// unreadable is an order of the buyer's of which nothing else is known.
+func (l orderLookups) unreadable(ctx context.Context, own ownOrder) (*Order, error) {
+	buyer, err := l.catalog.BuyerOf(ctx, own.id)
+	if err != nil || buyer != own.buyer {
+		return nil, err
+	}
+	return &Order{ID: own.id, Unreadable: true}, nil
 }
 
 // newest is the buyer's newest orders, each as it is now.

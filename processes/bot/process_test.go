@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/admitone/admitone/commands"
 	"github.com/admitone/admitone/domain"
 	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/domain/order"
@@ -201,8 +202,7 @@ func TestAMessageDuringAHandOverIsAnswered(t *testing.T) {
 			{handsOver("The user asked for a person. No order of theirs was found."), processes.Answer{}}, looksAt(then),
 		}, last...)
 	}
-	follow(t, English{}, asked, steps(waits, told{processes.Look{Up: "orders", Query: userID}, found([]Order(nil))},
-		told{replies(English{}.Answer(q)), processes.Answer{}})...)
+	follow(t, English{}, asked, steps(waits, told{replies(English{}.Answer(q)), processes.Answer{}})...)
 	for _, status := range []conversation.Status{conversation.StatusWaiting, conversation.StatusTaken, conversation.StatusClosed} {
 		follow(t, English{}, asked, steps(answered(status))...)
 	}
@@ -258,4 +258,6 @@ func TestRefusals(t *testing.T) {
 	require.True(t, IsRefusal(sealed.ErrErased))
 	require.False(t, IsRefusal(eventstore.ErrUnavailable))
 	require.True(t, IsRefusal(sealed.ErrInvalid))
+	require.True(t, IsRefusal(fmt.Errorf("an order: %w", ErrUnreadable)))
+	require.False(t, IsRefusal(commands.ErrHistory), "the conversation's own is parked")
 }

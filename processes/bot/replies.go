@@ -26,7 +26,7 @@ func propose(before string, id uuid.UUID) Answer {
 
 // aboutOrder answers what is asked about one order.
 func (r reading) aboutOrder(q Question) Answer {
-	o := chosen(q, map[intent]func(order.Status) bool{
+	o := chosen(q, map[intent]func(Order) bool{
 		wantsStatus: anyOrder, wantsReason: refusedOrGone, wantsExpiry: notEnded, wantsCancel: notEnded,
 	}[r.intent])
 	switch {
@@ -34,6 +34,8 @@ func (r reading) aboutOrder(q Question) Answer {
 		return say("I find no order %s among yours.", r.order)
 	case o == nil:
 		return say("I find no order of yours.")
+	case o.Unreadable:
+		return r.cannotRead(q, o)
 	}
 	switch r.intent {
 	case wantsReason:
@@ -45,10 +47,6 @@ func (r reading) aboutOrder(q Question) Answer {
 	}
 	return say("%s", o.status(r.At))
 }
-
-func notEnded(s order.Status) bool { return !s.Ended() }
-
-func refusedOrGone(s order.Status) bool { return s.Ended() && s != order.StatusCompleted }
 
 // label names an order in a sentence.
 func (o *Order) label() string { return fmt.Sprintf("Your order for %s (%s)", title(o.Title), o.ID) }
@@ -84,7 +82,7 @@ func (o *Order) why(now time.Time) Answer {
 	if o.Status == order.StatusCancelled {
 		return say("%s was not refused: it was cancelled by you, or by us because you asked for it.", o.label())
 	}
-	if !refusedOrGone(o.Status) {
+	if !refusedOrGone(*o) {
 		return say("It was not refused. %s", o.status(now))
 	}
 	return say("%s", o.status(now))
