@@ -83,6 +83,14 @@ type index struct {
 	list  *readstore.Bucketed
 }
 
+// check reports a row that the store would not take.
+func (x *index) check(row readstore.Row) error {
+	if x.list != nil {
+		return x.list.CheckRow(row)
+	}
+	return readstore.CheckRow(&x.table, row)
+}
+
 // Name of the projection.
 func (p *Projection) Name() string { return p.name }
 

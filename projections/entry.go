@@ -100,7 +100,7 @@ func (p *Projection) indexRows(key string, version uint64, state any) ([][]reads
 	for i := range p.indexes {
 		all[i] = p.indexes[i].rows(key, int64(version), state)
 		for _, row := range all[i] {
-			if err := readstore.CheckRow(&p.indexes[i].table, row); err != nil {
+			if err := p.indexes[i].check(row); err != nil {
 				return nil, err
 			}
 		}

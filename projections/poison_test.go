@@ -3,6 +3,7 @@ package projections_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/internal/natstest"
 	"github.com/admitone/admitone/projections"
+	"github.com/admitone/admitone/readstore"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 )
@@ -29,6 +31,8 @@ func TestPoisonParksOneAggregate(t *testing.T) {
 	}{
 		{"not JSON", projections.CauseMalformed, "malformed", fact{raw: []byte("{no"), typ: "box.moved.v1"}},
 		{"unknown type", projections.CauseUnknown, "box.labelled.v1", fact{payload: labelled{Label: "x"}}},
+		{"empty key", projections.CauseApply, "has 0 bytes of text", fact{payload: moved{}}},
+		{"long key", projections.CauseApply, "bytes of text", fact{payload: moved{Shelf: strings.Repeat("x", readstore.MaxKeyText+1)}}},
 		{"panic", projections.CauseApply, "this shelf cannot be", fact{payload: moved{Shelf: "panic"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -123,6 +123,15 @@ func (b *Bucketed) Key(prefix Key, at time.Time, id string) Key {
 	return append(slices.Clone(prefix), b.bucketOf(at), shard, at, id)
 }
 
+// CheckRow reports, as ErrInvalid, a row that the list's table or that of its marks
+// does not take.
+func (b *Bucketed) CheckRow(row Row) error {
+	if err := CheckRow(b.Table, row); err != nil {
+		return err
+	}
+	return CheckKey(b.Marks, Key(row[:b.Marks.KeyLen()]))
+}
+
 // PositionOf is the place of a row.
 func (b *Bucketed) PositionOf(row Row) Position {
 	n := len(b.Table.Partition)

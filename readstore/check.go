@@ -53,12 +53,11 @@ func (m *Mutation) Validate() error {
 	if m.Timestamp <= 0 {
 		return fmt.Errorf("readstore: table %s: %w: timestamp %d is not above 0", m.Table.Name, ErrInvalid, m.Timestamp)
 	}
-	n := m.Table.KeyLen()
 	if !m.Delete {
-		if err := CheckRow(m.Table, m.Row); err != nil {
-			return err
-		}
-	} else if len(m.Row) < n {
+		return CheckRow(m.Table, m.Row)
+	}
+	n := m.Table.KeyLen()
+	if len(m.Row) < n {
 		return fmt.Errorf("readstore: table %s: %w: a delete with %d of %d key columns", m.Table.Name, ErrInvalid, len(m.Row), n)
 	}
 	return CheckKey(m.Table, Key(m.Row[:n]))

@@ -26,7 +26,8 @@ func (t *Table) Named(name string) *Table {
 }
 
 // CheckRow reports, as ErrInvalid, a row that does not have one value of the right
-// Go type for each column of the table, or has text that is not UTF-8 (CQL refuses it).
+// Go type for each column of the table, has text that is not UTF-8 (CQL refuses it),
+// or a key that CheckKey refuses.
 func CheckRow(t *Table, row Row) error {
 	i := 0
 	for _, group := range [][]Column{t.Partition, t.Clustering, t.Values} {
@@ -40,7 +41,7 @@ func CheckRow(t *Table, row Row) error {
 	if len(row) != i {
 		return fmt.Errorf("readstore: table %s: %w: %d values for %d columns", t.Name, ErrInvalid, len(row), i)
 	}
-	return nil
+	return CheckKey(t, Key(row[:t.KeyLen()]))
 }
 
 func valueAt(row Row, i int) any {

@@ -55,11 +55,11 @@ func longTalk(n int) *talk {
 		m := conversation.Send{MessageID: uuid.New(), Author: conversation.AuthorUser, AuthorID: k.state.AccountID, Text: fmt.Sprintf("message %d", i)}
 		switch {
 		case i == n/2:
-			k.decide(conversation.Take{AgentID: uuid.New()})
+			k.decide(conversation.Take{AgentID: uuid.New(), Role: conversation.RoleAgent})
 		case i%2 == 0 && i < n/2:
 			m.Author, m.AuthorID, m.InReplyTo = conversation.AuthorBot, uuid.Nil, k.state.LastMessageID
 		case i%3 == 0 && i > n/2:
-			m.Author, m.AuthorID = conversation.AuthorAgent, k.state.AgentID
+			m.Author, m.AuthorID, m.Role = conversation.AuthorAgent, k.state.AgentID, conversation.RoleAgent
 		}
 		k.decide(m)
 	}

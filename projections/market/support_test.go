@@ -137,9 +137,11 @@ func (k *talk) happen(r *rand.Rand) {
 	case 1:
 		k.decide(conversation.HandOver{Reason: "does not know"})
 	case 2:
-		k.decide(conversation.Take{AgentID: uuid.New()})
+		k.decide(conversation.Take{AgentID: uuid.New(), Role: conversation.RoleAdmin})
 	case 3, 4, 5:
-		k.decide(message(conversation.AuthorAgent, k.state.AgentID, uuid.Nil))
+		m := message(conversation.AuthorAgent, k.state.AgentID, uuid.Nil)
+		m.Role = conversation.RoleAgent
+		k.decide(m)
 	case 6, 7, 8, 9:
 		k.decide(message(conversation.AuthorBot, uuid.Nil, some()))
 	case 10:
