@@ -19,11 +19,12 @@ func (s *Stream) Position(m Message) (Position, error) {
 	id, err := s.aggregateOf(m.Subject)
 	p.Aggregate = id
 	text := first(m.Header, headerVersion)
-	version, versionErr := strconv.ParseUint(text, 10, 64)
-	p.Version = version
+	if version, err := strconv.ParseUint(text, 10, 64); err == nil {
+		p.Version = version
+	}
 	switch {
 	case err != nil:
-	case versionErr != nil || version == 0:
+	case p.Version == 0:
 		err = fmt.Errorf("%s is %q, want a number from 1 on", headerVersion, text)
 	case p.Type == "":
 		err = fmt.Errorf("%s is missing", headerType)

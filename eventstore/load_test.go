@@ -162,6 +162,7 @@ func TestUnreadableEvents(t *testing.T) {
 		"no version":      {"{}", map[string]string{"ce-version": ""}, eventstore.ErrMalformed, 0, false},
 		"version zero":    {"{}", map[string]string{"ce-version": "0"}, eventstore.ErrMalformed, 0, false},
 		"version minus":   {"{}", map[string]string{"ce-version": "-1"}, eventstore.ErrMalformed, 0, false},
+		"version beyond":  {"{}", map[string]string{"ce-version": "18446744073709551616"}, eventstore.ErrMalformed, 0, false},
 		"no subject":      {"{}", map[string]string{"ce-subject": ""}, eventstore.ErrMalformed, 1, false},
 		"other aggregate": {"{}", map[string]string{"ce-subject": uuid.NewString()}, eventstore.ErrMalformed, 1, false},
 	} {
