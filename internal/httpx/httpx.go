@@ -118,10 +118,14 @@ func headAsGet(next http.Handler) http.Handler {
 }
 
 // Serve answers requests until ctx ends, then lets those under way finish for at
-// most grace. It closes the listener.
+// most grace; at its half they are told to come to an end, so that what waits for
+// something is answered and not cut off. It closes the listener.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, grace time.Duration) error {
+	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRequests()
 	srv := &http.Server{
 		Handler:           h,
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       DefaultTimeout,
 		WriteTimeout:      2 * DefaultTimeout,
@@ -138,6 +142,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
+	defer time.AfterFunc(grace/2, endRequests).Stop()
 	err := srv.Shutdown(end)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("httpx: requests were cut off after %s: %w", grace, err), srv.Close())

@@ -254,11 +254,38 @@ func TestServeFinishesWhatIsUnderWay(t *testing.T) {
 	require.NoError(t, <-served)
 }
 
-func TestServeCutsOffAfterItsGrace(t *testing.T) {
+// What waits longer than the grace is told so before it would be cut off.
+func TestServeEndsWhatWaits(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	entered := make(chan struct{})
-	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { close(entered); <-r.Context().Done() })
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { close(entered); <-r.Context().Done(); w.WriteHeader(503) })
+	ctx, cancel := context.WithCancel(t.Context())
+	s := setup(t)
+	served, answered := make(chan error), make(chan int)
+	go func() { served <- httpx.Serve(ctx, l, h, discard, 10*time.Second) }()
+	go func() {
+		response, err := s.client.Get("http://" + l.Addr().String())
+		if err != nil {
+			answered <- 0
+			return
+		}
+		response.Body.Close()
+		answered <- response.StatusCode
+	}()
+	<-entered
+	cancel()
+	require.Equal(t, 503, <-answered)
+	require.NoError(t, <-served)
+}
+
+func TestServeCutsOffAfterItsGrace(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	defer close(leave)
+	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-leave })
 	ctx, cancel := context.WithCancel(t.Context())
 	s := setup(t)
 	served, answered := make(chan error), make(chan error)
