@@ -36,10 +36,11 @@ with --conversation, which shows its last messages. Each line that is read from 
 input is a message.
 
 Who writes is said with --token, or with --sub where the key file of the data directory
-is at hand; with --role agent it is one who answers: "/take" the conversation first.
+is at hand; with --role agent it is one who answers, and his first message takes the
+conversation, unless another agent has it; an admin's takes it from him too.
 
   /close [REASON]  end the conversation
-  /take            answer it from now on, as an agent
+  /take            answer it from now on, as an agent, with no message yet
   /quit            leave, and wait for no answer
   //               begins a message that begins with one slash
 

@@ -184,7 +184,7 @@ func (s *chatSession) handled(ctx context.Context, r chatResult) error {
 // isOfTheLine says whether another line may fare better.
 func isOfTheLine(p *client.Problem) bool {
 	switch p.Code {
-	case "conversation_unanswered", "conversation_not_taken", "role_required":
+	case "conversation_unanswered", "role_required":
 		return true
 	}
 	return p.Status == http.StatusUnprocessableEntity || p.Status == http.StatusRequestEntityTooLarge

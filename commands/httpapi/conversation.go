@@ -81,7 +81,7 @@ func optionalID(pointer, text string) (uuid.UUID, error) {
 func (c *ConversationCommands) TakeConversation(ctx context.Context, r api.TakeConversationRequestObject) (api.TakeConversationResponseObject, error) {
 	caller := api.CallerFrom(ctx)
 	e := envelope{caller: caller, operation: "conversation.take", target: r.ID.String(), key: r.Params.IdempotencyKey}
-	result, err := c.change(ctx, e, r.ID, r.Params.IfMatch, nil, conversation.Take{AgentID: caller.Account})
+	result, err := c.change(ctx, e, r.ID, r.Params.IfMatch, nil, conversation.Take{AgentID: caller.Account, Role: conversation.Role(caller.Role)})
 	if err != nil {
 		return nil, err
 	}

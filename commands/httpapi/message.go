@@ -86,6 +86,9 @@ func (c *ConversationCommands) send(
 	if send.Author == "" {
 		send.Author, err = authorOf(e.caller, now.State)
 	}
+	if send.Author == conversation.AuthorAgent {
+		send.Role = conversation.Role(e.caller.Role)
+	}
 	if err == nil && now.Version == 0 {
 		err = conversation.ErrNotFound
 	}

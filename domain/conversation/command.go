@@ -29,15 +29,17 @@ type Open struct {
 	Text      string // 1 to MaxText characters, not only spaces
 }
 
-// Send adds a message. For one that is the last, or waits for an answer, there is
+// Send adds a message. That of an agent takes the conversation first, as Take does,
+// where he has not got it. For one that is the last, or waits for an answer, there is
 // nothing to do; nor for a second answer of the Bot to the same message, for one to
 // a message before those that it has answered, nor to one that never was.
 type Send struct {
 	MessageID uuid.UUID
 	Author    Author
-	// AuthorID is who acts: to other users there is no such conversation, and
-	// other agents are refused. The Bot's may be the zero UUID.
+	// AuthorID is who acts: to other users there is no such conversation. The Bot's may
+	// be the zero UUID.
 	AuthorID uuid.UUID
+	Role     Role   // of an agent: RoleAgent or RoleAdmin; others name none
 	Text     string // 1 to MaxText characters, not only spaces
 	// InReplyTo is the user's message that the Bot answers; others name none.
 	InReplyTo uuid.UUID
@@ -57,14 +59,16 @@ type HandOver struct {
 	InReplyTo uuid.UUID
 }
 
-// Take makes an agent the one who answers, of an open or a waiting conversation. By
-// the same agent again, there is nothing to do.
+// Take makes an agent the one who answers, of an open or a waiting conversation; an
+// admin of one too that another has taken, but no other agent. By the same agent again,
+// there is nothing to do.
 type Take struct {
-	AgentID uuid.UUID // who acts; an account of the role agent or admin
+	AgentID uuid.UUID // who acts
+	Role    Role      // RoleAgent or RoleAdmin
 }
 
-// Close ends a conversation, by its user, the agent who took it, or any admin. To a
-// closed one there is nothing to do.
+// Close ends a conversation, by its user, any admin, or any agent unless another one has
+// taken it. To a closed one there is nothing to do.
 type Close struct {
 	By     uuid.UUID // who acts; to other users there is no such conversation
 	Role   Role
@@ -103,7 +107,8 @@ func (c Send) decide(s State) ([]Event, error) {
 	if s.Status == "" {
 		return nil, ErrNotFound
 	}
-	if err := c.allowed(s); err != nil {
+	before, err := c.allowed(s)
+	if err != nil {
 		return nil, err
 	}
 	answered := c.Author == AuthorBot && !slices.Contains(s.Unanswered, c.InReplyTo)
@@ -113,10 +118,10 @@ func (c Send) decide(s State) ([]Event, error) {
 	case c.Author == AuthorUser && len(s.Unanswered) >= MaxUnanswered:
 		return nil, ErrUnanswered
 	}
-	return []Event{MessageSent{
+	return append(before, MessageSent{
 		MessageID: c.MessageID, Author: c.Author, AuthorID: c.AuthorID, Text: domain.PlainText(c.Text),
 		InReplyTo: c.InReplyTo, Proposes: c.Proposes,
-	}}, nil
+	}), nil
 }
 
 func (c Send) check() error {
@@ -127,6 +132,8 @@ func (c Send) check() error {
 		return ErrAuthor.At("/author")
 	case c.AuthorID == uuid.Nil && c.Author != AuthorBot:
 		return ErrID.At("/author_id")
+	case c.Author == AuthorAgent && !c.Role.answers(), c.Author != AuthorAgent && c.Role != "":
+		return ErrRole.At("/role")
 	case (c.InReplyTo == uuid.Nil) == (c.Author == AuthorBot):
 		return ErrReply.At("/in_reply_to")
 	case !c.Proposes.valid(), c.Proposes != (Proposal{}) && c.Author != AuthorBot:
@@ -135,22 +142,22 @@ func (c Send) check() error {
 	return checkText(c.Text)
 }
 
-// allowed holds who may write when. Whose conversation it is comes first: to other
-// users its status is no reason.
-func (c Send) allowed(s State) error {
+// allowed holds who may write when, and what happens before. Whose conversation it is
+// comes first: to other users its status is no reason.
+func (c Send) allowed(s State) (before []Event, err error) {
 	switch c.Author {
 	case AuthorBot:
-		return s.openToBot()
+		return nil, s.openToBot()
 	case AuthorAgent:
-		return s.takenBy(c.AuthorID)
+		return s.taking(c.AuthorID, c.Role)
 	}
 	if err := s.ownedBy(c.AuthorID); err != nil {
-		return err
+		return nil, err
 	}
 	if s.Status == StatusClosed {
-		return ErrClosed
+		return nil, ErrClosed
 	}
-	return nil
+	return nil, nil
 }
 
 func (c HandOver) decide(s State) ([]Event, error) {
@@ -173,16 +180,15 @@ func (c HandOver) decide(s State) ([]Event, error) {
 }
 
 func (c Take) decide(s State) ([]Event, error) {
-	if c.AgentID == uuid.Nil {
+	switch {
+	case c.AgentID == uuid.Nil:
 		return nil, ErrID.At("/agent_id")
-	}
-	switch s.Status {
-	case "":
+	case !c.Role.answers():
+		return nil, ErrRole.At("/role")
+	case s.Status == "":
 		return nil, ErrNotFound
-	case StatusOpen, StatusWaiting:
-		return []Event{Taken(c)}, nil
 	}
-	return nil, s.takenBy(c.AgentID)
+	return s.taking(c.AgentID, c.Role)
 }
 
 func (c Close) decide(s State) ([]Event, error) {
@@ -200,10 +206,8 @@ func (c Close) decide(s State) ([]Event, error) {
 	if s.Status == StatusClosed {
 		return nil, nil
 	}
-	if c.Role == RoleAgent && c.By != s.AccountID {
-		if err := s.takenBy(c.By); err != nil {
-			return nil, err
-		}
+	if c.Role == RoleAgent && c.By != s.AccountID && s.isOfAnother(c.By) {
+		return nil, ErrTaken
 	}
 	return []Event{Closed{Reason: c.Reason}}, nil
 }

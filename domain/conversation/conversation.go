@@ -25,8 +25,8 @@ const TextField = "text"
 type Status string
 
 // A conversation is with the Bot first (open), waits for an agent once that hands
-// over, and is then with the one who took it. It may be taken before it waits, and
-// closed at any time. Closed is its end.
+// over, and is then with the one who took it last. It may be taken before it waits,
+// and closed at any time. Closed is its end.
 const (
 	StatusOpen    Status = "open"
 	StatusWaiting Status = "waiting"
@@ -66,6 +66,9 @@ const (
 	RoleAdmin Role = "admin"
 )
 
+// answers: it may answer users.
+func (r Role) answers() bool { return r == RoleAgent || r == RoleAdmin }
+
 // State is what the events of one conversation amount to, without its texts. Its
 // JSON shape is part of snapshots: whoever changes it raises the snapshot revision.
 // Its size does not grow with the number of messages.
@@ -74,7 +77,7 @@ type State struct {
 	AccountID uuid.UUID `json:"account_id"` // the user whose conversation it is
 	Topic     Topic     `json:"topic"`
 	OrderID   uuid.UUID `json:"order_id,omitzero"` // what it is about; may be the zero UUID
-	// AgentID is who took it; else the zero UUID.
+	// AgentID is who took it last; else the zero UUID.
 	AgentID uuid.UUID `json:"agent_id,omitzero"`
 	// Unanswered are the user's messages that the Bot may still answer, oldest
 	// first; at most MaxUnanswered, and none after an agent took over.
@@ -94,8 +97,8 @@ type State struct {
 // Initial is a conversation before its first event.
 func Initial() State { return State{} }
 
-// Decide answers a command with events (Open with two, all others with at most
-// one), with none when there is nothing to do, or with a *domain.Refusal. It does
+// Decide answers a command with events (Open and an agent's Send with two, all others
+// with at most one), with none when there is nothing to do, or with a *domain.Refusal. It does
 // not change s. Texts in the events are plain; see domain.Text.
 func Decide(s State, c Command) ([]Event, error) { return c.decide(s) }
 
@@ -169,17 +172,23 @@ func (s State) ownedBy(account uuid.UUID) error {
 	return nil
 }
 
-// takenBy holds the rule of what an agent does: he takes it first.
-func (s State) takenBy(agent uuid.UUID) error {
+// isOfAnother tells whether an agent other than this one has taken it.
+func (s State) isOfAnother(agent uuid.UUID) bool {
+	return s.Status == StatusTaken && s.AgentID != agent
+}
+
+// taking is what makes an agent the one who answers: nothing, where he is already. What
+// another has taken is for admins only.
+func (s State) taking(agent uuid.UUID, role Role) ([]Event, error) {
 	switch {
 	case s.Status == StatusClosed:
-		return ErrClosed
-	case s.Status != StatusTaken:
-		return ErrNotTaken
-	case s.AgentID != agent:
-		return ErrTaken
+		return nil, ErrClosed
+	case s.isOfAnother(agent) && role != RoleAdmin:
+		return nil, ErrTaken
+	case s.Status == StatusTaken && s.AgentID == agent:
+		return nil, nil
 	}
-	return nil
+	return []Event{Taken{AgentID: agent}}, nil
 }
 
 // openToBot holds the rule of what the Bot does: it ends where an agent begins.

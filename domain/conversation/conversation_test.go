@@ -42,7 +42,7 @@ var (
 		AccountID: user, Topic: conversation.TopicOrder, OrderID: order, MessageID: first, Text: "where is my order?",
 	}
 	handOver = conversation.HandOver(handedOver)
-	take     = conversation.Take{AgentID: agent}
+	take     = conversation.Take{AgentID: agent, Role: conversation.RoleAgent}
 )
 
 type history = []eventstore.Payload
@@ -60,7 +60,18 @@ func inReply(to, id uuid.UUID, text string) conversation.MessageSent {
 // send is the command that a message comes from.
 func send(m conversation.MessageSent) conversation.Send {
 	text, _ := m.Text.Plain()
-	return conversation.Send{MessageID: m.MessageID, Author: m.Author, AuthorID: m.AuthorID, Text: text, InReplyTo: m.InReplyTo, Proposes: m.Proposes}
+	c := conversation.Send{MessageID: m.MessageID, Author: m.Author, AuthorID: m.AuthorID, Text: text, InReplyTo: m.InReplyTo, Proposes: m.Proposes}
+	if m.Author == conversation.AuthorAgent {
+		c.Role = conversation.RoleAgent
+	}
+	return c
+}
+
+// asAdmin is an agent's message as an admin sends it.
+func asAdmin(m conversation.MessageSent) conversation.Send {
+	c := send(m)
+	c.Role = conversation.RoleAdmin
+	return c
 }
 
 func decider() commands.Decider[conversation.State, conversation.Command] {
@@ -221,24 +232,11 @@ func TestOnlyTheBotProposes(t *testing.T) {
 	wrong.Proposes.OrderID = uuid.Nil
 	s.Given(opened, asked).When(send(wrong)).ThenRefused(conversation.ErrProposal)
 	for _, p := range []conversation.Proposal{
-		{Action: "sell_the_house", OrderID: order}, {OrderID: order}, {Action: conversation.ActionRephrase, OrderID: order},
+		{Action: "sell_the_house", OrderID: order}, {OrderID: order},
 	} {
 		wrong.Proposes = p
 		s.Given(opened, asked).When(send(wrong)).ThenRefused(conversation.ErrProposal)
 	}
-}
-
-func TestTheBotMayAskForOtherWords(t *testing.T) {
-	s := setup(t)
-	question := replied
-	question.Proposes = conversation.Proposal{Action: conversation.ActionRephrase}
-	state := s.Given(opened, asked).When(send(question)).Then(question)
-	require.Equal(t, question.Proposes, state.Proposed)
-	state = s.Given(opened, asked, question).When(send(more)).Then(more)
-	require.Equal(t, second, state.DecidedBy)
-	body, err := json.Marshal(question.Proposes)
-	require.NoError(t, err)
-	require.JSONEq(t, `{"action":"rephrase"}`, string(body))
 }
 
 func TestTheAgentWhoTookItAnswers(t *testing.T) {
@@ -246,10 +244,36 @@ func TestTheAgentWhoTookItAnswers(t *testing.T) {
 	s.Given(opened, asked, taken).When(send(helped)).Then(helped)
 	s.Given(opened, asked, taken, more).When(send(helped)).Then(helped)
 	s.Given().When(send(helped)).ThenRefused(conversation.ErrNotFound)
-	s.Given(opened, asked).When(send(helped)).ThenRefused(conversation.ErrNotTaken)
-	s.Given(opened, asked, handedOver).When(send(helped)).ThenRefused(conversation.ErrNotTaken)
 	s.Given(opened, asked, conversation.Taken{AgentID: rival}).When(send(helped)).ThenRefused(conversation.ErrTaken)
 	s.Given(opened, asked, taken, closed).When(send(helped)).ThenRefused(conversation.ErrClosed)
+}
+
+func TestAnAgentTakesItByWriting(t *testing.T) {
+	s := setup(t)
+	for _, events := range []history{{opened, asked}, {opened, asked, replied, more}, {opened, asked, handedOver, more}} {
+		state := s.Given(events...).When(send(helped)).Then(taken, helped)
+		require.Equal(t, conversation.StatusTaken, state.Status)
+		require.Equal(t, agent, state.AgentID)
+		require.Empty(t, state.Unanswered)
+		s.Given(append(events, taken, helped)...).When(send(helped)).ThenNothing()
+		s.Given(events...).When(asAdmin(helped)).Then(taken, helped)
+	}
+	s.Given(opened, asked, closed).When(send(helped)).ThenRefused(conversation.ErrClosed)
+}
+
+// From then on the agent before is another one.
+func TestAnAdminStepsIn(t *testing.T) {
+	s := setup(t)
+	steps := conversation.Taken{AgentID: admin}
+	said := said(conversation.AuthorAgent, admin, another, "I see to it")
+	state := s.Given(opened, asked, taken, helped).When(asAdmin(said)).Then(steps, said)
+	require.Equal(t, admin, state.AgentID)
+	s.Given(opened, asked, taken).When(conversation.Take{AgentID: admin, Role: conversation.RoleAdmin}).Then(steps)
+	s.Given(opened, asked, taken, steps).When(asAdmin(said)).Then(said)
+	s.Given(opened, asked, taken, steps).When(send(helped)).ThenRefused(conversation.ErrTaken)
+	s.Given(opened, asked, taken, steps).When(take).ThenRefused(conversation.ErrTaken)
+	s.Given(opened, asked, taken, closed).When(asAdmin(said)).ThenRefused(conversation.ErrClosed)
+	s.Given().When(asAdmin(said)).ThenRefused(conversation.ErrNotFound)
 }
 
 func TestHandOver(t *testing.T) {
@@ -278,7 +302,7 @@ func TestTake(t *testing.T) {
 	state = s.Given(opened, asked).When(take).Then(taken)
 	require.Empty(t, state.Unanswered)
 	s.Given(opened, asked, taken).When(take).ThenNothing()
-	s.Given(opened, asked, taken).When(conversation.Take{AgentID: rival}).ThenRefused(conversation.ErrTaken)
+	s.Given(opened, asked, taken).When(conversation.Take{AgentID: rival, Role: conversation.RoleAgent}).ThenRefused(conversation.ErrTaken)
 	s.Given().When(take).ThenRefused(conversation.ErrNotFound)
 	s.Given(opened, asked, closed).When(take).ThenRefused(conversation.ErrClosed)
 	s.Given(opened, asked, taken, closed).When(take).ThenRefused(conversation.ErrClosed)
@@ -298,7 +322,8 @@ func TestClose(t *testing.T) {
 	}
 	s.Given(opened, asked, taken).When(by(agent, conversation.RoleAgent)).Then(closed)
 	s.Given(opened, asked, taken).When(by(rival, conversation.RoleAgent)).ThenRefused(conversation.ErrTaken)
-	s.Given(opened, asked).When(by(agent, conversation.RoleAgent)).ThenRefused(conversation.ErrNotTaken)
+	s.Given(opened, asked).When(by(agent, conversation.RoleAgent)).Then(closed)
+	s.Given(opened, asked, handedOver).When(by(agent, conversation.RoleAgent)).Then(closed)
 	s.Given(opened, asked).When(conversation.Close{By: user, Role: conversation.RoleUser}).Then(conversation.Closed{})
 	for who, role := range map[uuid.UUID]conversation.Role{
 		user: conversation.RoleUser, agent: conversation.RoleAgent, admin: conversation.RoleAdmin,
@@ -425,9 +450,14 @@ func TestRefusalsNameTheField(t *testing.T) {
 			sends(replied, func(c *conversation.Send) { c.InReplyTo = uuid.Nil }),
 		},
 		"/reason":   {conversation.HandOver{}, conversation.Close{By: user, Role: conversation.RoleUser, Reason: "\xff"}},
-		"/agent_id": {conversation.Take{}},
+		"/agent_id": {conversation.Take{Role: conversation.RoleAgent}},
 		"/by":       {conversation.Close{Role: conversation.RoleAdmin}},
-		"/role":     {conversation.Close{By: admin}, conversation.Close{By: admin, Role: "root"}},
+		"/role": {
+			conversation.Close{By: admin}, conversation.Close{By: admin, Role: "root"},
+			conversation.Take{AgentID: agent}, conversation.Take{AgentID: agent, Role: conversation.RoleUser}, conversation.Take{AgentID: agent, Role: "root"},
+			sends(helped, func(c *conversation.Send) { c.Role = "" }), sends(helped, func(c *conversation.Send) { c.Role = conversation.RoleUser }),
+			sends(more, func(c *conversation.Send) { c.Role = conversation.RoleUser }), sends(replied, func(c *conversation.Send) { c.Role = conversation.RoleAdmin }),
+		},
 	} {
 		for _, command := range list {
 			_, err := conversation.Decide(conversation.Initial(), command)
@@ -448,7 +478,7 @@ func TestKindsOfRefusals(t *testing.T) {
 		},
 		domain.NotFound: {conversation.ErrNotFound, conversation.ErrNotOwner},
 		domain.Conflict: {
-			conversation.ErrAlreadyOpened, conversation.ErrClosed, conversation.ErrTaken, conversation.ErrNotTaken, conversation.ErrUnanswered,
+			conversation.ErrAlreadyOpened, conversation.ErrClosed, conversation.ErrTaken, conversation.ErrUnanswered,
 		},
 	} {
 		for _, refusal := range refusals {

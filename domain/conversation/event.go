@@ -30,8 +30,7 @@ type MessageSent struct {
 	Proposes Proposal `json:"proposes,omitzero"`
 }
 
-// Proposal is what the Bot would do for the user once he says yes, or what it asks of
-// him.
+// Proposal is what the Bot would do for the user once he says yes.
 type Proposal struct {
 	Action Action `json:"action"`
 	// OrderID is the order to be cancelled.
@@ -41,24 +40,12 @@ type Proposal struct {
 // Action names what may be proposed.
 type Action string
 
-// The actions there are.
-const (
-	// ActionCancelOrder ends an order of the user that is not paid.
-	ActionCancelOrder Action = "cancel_order"
-	// ActionRephrase is the user's own: the Bot has not understood him, and what he
-	// writes next is another try.
-	ActionRephrase Action = "rephrase"
-)
+// ActionCancelOrder ends an order of the user that is not paid.
+const ActionCancelOrder Action = "cancel_order"
 
 // valid tells whether it is one that may be made, or none.
 func (p Proposal) valid() bool {
-	switch p.Action {
-	case ActionCancelOrder:
-		return p.OrderID != uuid.Nil
-	case ActionRephrase:
-		return p.OrderID == uuid.Nil
-	}
-	return p == Proposal{}
+	return p == Proposal{} || p.Action == ActionCancelOrder && p.OrderID != uuid.Nil
 }
 
 // HandedOver: the Bot leaves the conversation to an agent.
@@ -68,7 +55,7 @@ type HandedOver struct {
 	InReplyTo uuid.UUID `json:"in_reply_to,omitzero"`
 }
 
-// Taken: an agent answers from now on, and the Bot no more.
+// Taken: an agent answers from now on, and the Bot no more, nor an agent before him.
 type Taken struct {
 	AgentID uuid.UUID `json:"agent_id"`
 }

@@ -28,10 +28,17 @@ func anySend(t *rapid.T) conversation.Command {
 	if rapid.Bool().Draw(t, "known id") {
 		c.MessageID = rapid.SampledFrom(messages).Draw(t, "message")
 	}
+	if c.Author == conversation.AuthorAgent || rapid.IntRange(0, 9).Draw(t, "odd role") == 0 {
+		c.Role = anyRole(t)
+	}
 	if c.Author == conversation.AuthorBot || rapid.IntRange(0, 9).Draw(t, "odd") == 0 {
 		c.InReplyTo = rapid.SampledFrom(messages).Draw(t, "to")
 	}
 	return c
+}
+
+func anyRole(t *rapid.T) conversation.Role {
+	return rapid.SampledFrom([]conversation.Role{"user", "agent", "agent", "admin", "x"}).Draw(t, "role")
 }
 
 func anyCommand() *rapid.Generator[conversation.Command] {
@@ -47,11 +54,10 @@ func anyCommand() *rapid.Generator[conversation.Command] {
 				InReplyTo: rapid.SampledFrom(append(messages, uuid.Nil)).Draw(t, "to"),
 			}
 		case 3:
-			return conversation.Take{AgentID: rapid.SampledFrom(people).Draw(t, "who")}
+			return conversation.Take{AgentID: rapid.SampledFrom(people).Draw(t, "who"), Role: anyRole(t)}
 		case 4:
 			return conversation.Close{
-				By: rapid.SampledFrom(people).Draw(t, "who"), Reason: rapid.SampledFrom(reasons).Draw(t, "reason"),
-				Role: rapid.SampledFrom([]conversation.Role{"user", "agent", "admin", "x"}).Draw(t, "role"),
+				By: rapid.SampledFrom(people).Draw(t, "who"), Reason: rapid.SampledFrom(reasons).Draw(t, "reason"), Role: anyRole(t),
 			}
 		}
 		return anySend(t)
@@ -78,7 +84,7 @@ func TestNoSequenceOfCommandsBreaksAnInvariant(t *testing.T) {
 			before, held := state, slices.Clone(state.Unanswered)
 			events, err := conversation.Decide(state, command)
 			checkAnswer(t, command, events, err)
-			checkWho(t, before, events)
+			checkWho(t, before, command, events)
 			for _, e := range events {
 				state = conversation.Evolve(state, e)
 			}
@@ -93,7 +99,12 @@ func TestNoSequenceOfCommandsBreaksAnInvariant(t *testing.T) {
 }
 
 func checkAnswer(t *rapid.T, command conversation.Command, events []conversation.Event, err error) {
-	if _, opens := command.(conversation.Open); !opens {
+	switch c := command.(type) {
+	case conversation.Open:
+	case conversation.Send:
+		require.LessOrEqual(t, len(events), 2)
+		require.True(t, len(events) < 2 || c.Author == conversation.AuthorAgent)
+	default:
 		require.LessOrEqual(t, len(events), 1)
 	}
 	if err == nil {
@@ -105,23 +116,41 @@ func checkAnswer(t *rapid.T, command conversation.Command, events []conversation
 	require.Equal(t, refusal.Kind == domain.Invalid, refusal.Field != "")
 }
 
-// checkWho holds who may write, by the state before.
-func checkWho(t *rapid.T, before conversation.State, events []conversation.Event) {
+// checkWho holds who may write and take, by the state before each event.
+func checkWho(t *rapid.T, before conversation.State, command conversation.Command, events []conversation.Event) {
 	for _, e := range events {
 		require.NotEqual(t, conversation.StatusClosed, before.Status, "something after the end")
+		if taken, ok := e.(conversation.Taken); ok && before.Status == conversation.StatusTaken {
+			require.NotEqual(t, before.AgentID, taken.AgentID, "taken from himself")
+			require.Equal(t, conversation.RoleAdmin, roleOf(command), "taken from an agent")
+		}
 		m, ok := e.(conversation.MessageSent)
-		if !ok || before.Status == "" {
-			continue
+		if ok && before.Status != "" {
+			checkAuthor(t, before, m)
 		}
-		switch m.Author {
-		case conversation.AuthorUser:
-			require.Equal(t, before.AccountID, m.AuthorID)
-		case conversation.AuthorAgent:
-			require.Equal(t, conversation.StatusTaken, before.Status)
-			require.Equal(t, before.AgentID, m.AuthorID)
-		case conversation.AuthorBot:
-			require.NotEqual(t, conversation.StatusTaken, before.Status)
-		}
+		before = conversation.Evolve(before, e)
+	}
+}
+
+func roleOf(command conversation.Command) conversation.Role {
+	switch c := command.(type) {
+	case conversation.Take:
+		return c.Role
+	case conversation.Send:
+		return c.Role
+	}
+	return ""
+}
+
+func checkAuthor(t *rapid.T, before conversation.State, m conversation.MessageSent) {
+	switch m.Author {
+	case conversation.AuthorUser:
+		require.Equal(t, before.AccountID, m.AuthorID)
+	case conversation.AuthorAgent:
+		require.Equal(t, conversation.StatusTaken, before.Status)
+		require.Equal(t, before.AgentID, m.AuthorID)
+	case conversation.AuthorBot:
+		require.NotEqual(t, conversation.StatusTaken, before.Status)
 	}
 }
 
@@ -131,7 +160,7 @@ func checkStep(t *rapid.T, before, after conversation.State) {
 		require.NotEqual(t, uuid.Nil, after.AgentID)
 	}
 	if before.AgentID != uuid.Nil {
-		require.Equal(t, before.AgentID, after.AgentID, "taken from an agent")
+		require.NotEqual(t, uuid.Nil, after.AgentID)
 	}
 	if before.Status != "" {
 		require.Equal(t, before.AccountID, after.AccountID)

@@ -9,8 +9,8 @@ var (
 	ErrText     = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_text", Detail: "the text must be valid UTF-8 of 1 to 4000 characters, not only spaces"}
 	ErrAuthor   = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_author", Detail: "the author must be user, bot or agent"}
 	ErrReply    = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_reply", Detail: "a message of the bot, and no other, names the message that it answers"}
-	ErrProposal = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_proposal", Detail: "only the bot proposes: to cancel an order, or to say something in other words"}
-	ErrRole     = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_role", Detail: "the role must be user, agent or admin"}
+	ErrProposal = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_proposal", Detail: "only the bot proposes, and only to cancel an order that it names"}
+	ErrRole     = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_role", Detail: "the role must be user, agent or admin; only agents and admins take and answer"}
 	ErrReason   = &domain.Refusal{Kind: domain.Invalid, Code: "invalid_reason", Detail: "the reason must be valid UTF-8 of at most 500 characters, and a hand-over has one"}
 	ErrNotFound = &domain.Refusal{Kind: domain.NotFound, Code: "conversation_not_found", Detail: "there is no such conversation"}
 	// ErrNotOwner answers to a stranger word for word as ErrNotFound does, and
@@ -19,6 +19,5 @@ var (
 	ErrAlreadyOpened = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_already_opened", Detail: "the conversation is opened already"}
 	ErrClosed        = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_closed", Detail: "the conversation is closed; open another one"}
 	ErrTaken         = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_taken", Detail: "another agent has taken the conversation"}
-	ErrNotTaken      = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_not_taken", Detail: "nobody has taken the conversation; take it first"}
 	ErrUnanswered    = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_unanswered", Detail: "too many messages wait for an answer; write again when one has come"}
 )

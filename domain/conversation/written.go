@@ -5,7 +5,7 @@ package conversation
 func Written() map[string][]Event {
 	return map[string][]Event{
 		"conversation.open":      {Opened{}, MessageSent{}},
-		"conversation.send":      {MessageSent{}},
+		"conversation.send":      {MessageSent{}, Taken{}},
 		"conversation.reply":     {MessageSent{}},
 		"conversation.hand_over": {HandedOver{}},
 		"conversation.take":      {Taken{}},

@@ -30,9 +30,9 @@ func TestGetConversation(t *testing.T) {
 	k.decide(conversation.HandOver{Reason: "asks for a person", InReplyTo: k.state.Unanswered[0]})
 	r = s.get(k.path(), user, k).is(200, "")
 	require.Equal(t, []any{"waiting", "asks for a person", opened}, []any{r.field("status"), r.field("reason"), r.field("waiting_since")})
-	k.decide(conversation.Take{AgentID: agent.id})
+	k.decide(conversation.Take{AgentID: agent.id, Role: conversation.RoleAgent})
 	require.Equal(t, opened, s.get(k.path(), user, k).field("waiting_since"), "to be taken is no answer")
-	k.decide(conversation.Send{MessageID: uuid.New(), Author: conversation.AuthorAgent, AuthorID: agent.id, Text: "Here."})
+	k.decide(conversation.Send{MessageID: uuid.New(), Author: conversation.AuthorAgent, AuthorID: agent.id, Role: conversation.RoleAgent, Text: "Here."})
 	r = s.get(k.path(), user, k).is(200, "")
 	require.Equal(t, []any{"taken", agent.id.String(), nil}, []any{r.field("status"), r.field("agent_id"), r.field("waiting_since")})
 

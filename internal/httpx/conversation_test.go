@@ -2,6 +2,7 @@ package httpx_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,6 @@ func TestConversationFromItsBeginningToItsEnd(t *testing.T) {
 	require.Equal(t, "Not to be found", r.field("reason"))
 	s.post(bot, path+"/handover", body(t, "reason", "To be sure")).is(200, "")
 
-	s.post(agent, path+"/messages", body(t, "text", "Hello")).is(409, "conversation_not_taken")
 	r = s.post(agent, path+"/take", "").is(200, "")
 	require.Equal(t, agent.id.String(), r.field("agent_id"))
 	require.Equal(t, "taken", r.field("status"))
@@ -78,6 +78,41 @@ func TestConversationFromItsBeginningToItsEnd(t *testing.T) {
 		s.post(by, path+"/messages", body(t, "text", "One more")).is(409, "conversation_closed")
 	}
 	s.post(agent, path+"/take", "").is(409, "conversation_closed")
+}
+
+// An agent's message takes what nobody has; an admin's, what another agent has. To
+// close what nobody has takes nothing.
+func TestAnswersTakeTheConversation(t *testing.T) {
+	s := setupDesk(t)
+	user, bot, agent, rival, admin := s.account(api.RoleUser), s.account(api.RoleBot), s.account(api.RoleAgent), s.account(api.RoleAgent), s.account(api.RoleAdmin)
+	hello := body(t, "text", "Hello")
+	for _, waits := range []bool{false, true} {
+		path := s.open(user, "Hello?")
+		version := 4
+		if waits {
+			s.post(bot, path+"/handover", body(t, "reason", "To be sure")).is(200, "")
+			version++
+		}
+		r := s.post(agent, path+"/messages", hello, "Idempotency-Key", "one").is(201, "")
+		require.Equal(t, []any{"taken", agent.id.String(), 2.0}, []any{r.field("status"), r.field("agent_id"), r.field("messages")})
+		require.Equal(t, fmt.Sprintf("%q", fmt.Sprint(version)), r.header.Get("ETag"), "taken and sent at once")
+		again := s.post(agent, path+"/messages", hello, "Idempotency-Key", "one").is(201, "")
+		require.Equal(t, string(r.body), string(again.body))
+		for command, content := range map[string]string{"/messages": hello, "/take": "", "/close": ""} {
+			s.post(rival, path+command, content).is(409, "conversation_taken")
+		}
+		r = s.post(admin, path+"/messages", hello).is(201, "")
+		require.Equal(t, []any{"taken", admin.id.String()}, []any{r.field("status"), r.field("agent_id")})
+		s.post(agent, path+"/messages", hello).is(409, "conversation_taken")
+		other := s.account(api.RoleAdmin)
+		r = s.post(other, path+"/take", "").is(200, "")
+		require.Equal(t, other.id.String(), r.field("agent_id"))
+		r = s.post(admin, path+"/close", "").is(200, "")
+		require.Equal(t, []any{"closed", other.id.String()}, []any{r.field("status"), r.field("agent_id")})
+	}
+	path := s.open(user, "Hello?")
+	r := s.post(agent, path+"/close", body(t, "reason", "Nobody there")).is(200, "")
+	require.Equal(t, []any{"closed", nil}, []any{r.field("status"), r.field("agent_id")})
 }
 
 // Who may do what, and who is told what.

@@ -140,7 +140,7 @@ func TestItIsSilentOnceAnAgentTookOver(t *testing.T) {
 	t.Parallel()
 	o := setup(t, 1)
 	id, _ := o.begin(t, userID, "where is my order?")
-	require.NoError(t, handle(t, o.talk, id, conversation.Command(conversation.Take{AgentID: otherID})))
+	require.NoError(t, handle(t, o.talk, id, conversation.Command(conversation.Take{AgentID: otherID, Role: conversation.RoleAgent})))
 	o.write(t, id, userID, "hello?")
 	closed, _ := o.begin(t, userID, "thanks")
 	require.NoError(t, handle(t, o.talk, closed, conversation.Command(conversation.Close{By: userID, Role: conversation.RoleUser})))
@@ -158,7 +158,7 @@ func TestAnAgentIsFaster(t *testing.T) {
 		next := c.Targets["conversations"]
 		c.Targets["conversations"] = func(ctx context.Context, cmd processes.Command) (err error) {
 			once.Do(func() {
-				err = handle(t, o.talk, cmd.Aggregate, conversation.Command(conversation.Take{AgentID: otherID}))
+				err = handle(t, o.talk, cmd.Aggregate, conversation.Command(conversation.Take{AgentID: otherID, Role: conversation.RoleAgent}))
 			})
 			if err != nil {
 				return err
