@@ -7,7 +7,6 @@ import (
 	"github.com/admitone/admitone/api"
 	"github.com/admitone/admitone/domain/conversation"
 	"github.com/admitone/admitone/readstore"
-	"github.com/google/uuid"
 )
 
 // conversationsTable is the home table of the projection that conversations are
@@ -40,7 +39,7 @@ func (q *ConversationQueries) GetConversation(ctx context.Context, r api.GetConv
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.conversations, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow(conversationsTable))
+	view, err := open(ctx, q.conversations, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow(ctx, conversationsTable))
 	if err != nil {
 		return nil, err
 	}
@@ -65,19 +64,20 @@ func (q *ConversationQueries) GetConversation(ctx context.Context, r api.GetConv
 
 // mayReadConversation: its user, those who answer for the house, and bots.
 func mayReadConversation(c api.Caller, owner string) bool {
-	if c.Account != uuid.Nil && c.Account.String() == owner {
-		return true
-	}
-	return mayReadEveryConversation(c)
+	return isOwn(c, owner) || mayReadEveryConversation(c)
 }
 
 func mayReadEveryConversation(c api.Caller) bool {
 	return answersForTheHouse(c) || c.Role == api.RoleBot
 }
 
-// mayKnow is who may know of a conversation, by the projection with this home table.
-func (q *ConversationQueries) mayKnow(table string) mayKnow {
-	return ownerOr(mayReadEveryConversation, q.store, table, "account_id")
+// mayKnow is which conversations the caller may know of, by the projection with this
+// home table.
+func (q *ConversationQueries) mayKnow(ctx context.Context, table string) mayKnow {
+	if mayReadEveryConversation(api.CallerFrom(ctx)) {
+		return nil
+	}
+	return ownIn(q.store, table, "account_id")
 }
 
 func answersForTheHouse(c api.Caller) bool { return c.Role == api.RoleAgent || c.Role == api.RoleAdmin }

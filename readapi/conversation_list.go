@@ -31,7 +31,7 @@ func (q *ConversationQueries) GetConversations(ctx context.Context, r api.GetCon
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.conversations, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow(conversationsTable))
+	view, err := open(ctx, q.conversations, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow(ctx, conversationsTable))
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (q *ConversationQueries) GetMessages(ctx context.Context, r api.GetMessages
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.messages, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow(messagesTable))
+	view, err := open(ctx, q.messages, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow(ctx, messagesTable))
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func NewOffers(store readstore.Store, tickets readstore.Reader) *Offers {
 // readstore.ErrParked, ErrBuilding, ErrUnavailable.
 func (o *Offers) Offer(ctx context.Context, id uuid.UUID, tokens []api.Token, wait time.Duration) (order.Offer, error) {
 	end := endOf(wait)
-	view, err := openUntil(ctx, end, o.tickets, tokens, everybody)
+	view, err := openUntil(ctx, end, o.tickets, tokens, nil)
 	if err != nil {
 		return order.Offer{}, err
 	}

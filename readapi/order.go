@@ -33,13 +33,13 @@ func NewOrderQueries(store readstore.Store, orders readstore.Reader, cursorKey [
 	return &OrderQueries{store: store, orders: orders, cursors: cursors{key: cursorKey}}, nil
 }
 
-// GetOrder is GET /v1/orders/{id}.
+// GetOrder is GET /v1/orders/{id}. Whoever asks, only his own are there.
 func (q *OrderQueries) GetOrder(ctx context.Context, r api.GetOrderRequestObject) (api.GetOrderResponseObject, error) {
 	known, err := knownTags(r.Params.IfNoneMatch)
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow())
+	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer, q.own())
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (q *OrderQueries) GetOrder(ctx context.Context, r api.GetOrderRequestObject
 		return nil, order.ErrNotFound
 	}
 	found := orderOf(columnsOf(table), rows[0])
-	if !mayRead(api.CallerFrom(ctx), found) {
+	if !isOwn(api.CallerFrom(ctx), found.BuyerID) {
 		return nil, order.ErrNotBuyer
 	}
 	etag := api.ETag(uint64(found.Version), view.Revision())
@@ -62,15 +62,8 @@ func (q *OrderQueries) GetOrder(ctx context.Context, r api.GetOrderRequestObject
 	return api.GetOrder200JSONResponse{Body: found, Headers: api.GetOrder200ResponseHeaders{ETag: etag, CacheControl: mayKeep}}, nil
 }
 
-// mayRead: the buyer, and those who answer for the house.
-func mayRead(c api.Caller, o api.Order) bool {
-	return o.BuyerID == c.Account.String() || answersForTheHouse(c)
-}
-
-// mayKnow is who may know of an order.
-func (q *OrderQueries) mayKnow() mayKnow {
-	return ownerOr(answersForTheHouse, q.store, ordersTable, "buyer_id")
-}
+// own lets buyers know of their orders, and nobody else.
+func (q *OrderQueries) own() mayKnow { return ownIn(q.store, ordersTable, "buyer_id") }
 
 // GetOrders is GET /v1/orders. Whoever asks, the list is one's own.
 func (q *OrderQueries) GetOrders(ctx context.Context, r api.GetOrdersRequestObject) (api.GetOrdersResponseObject, error) {
@@ -78,7 +71,7 @@ func (q *OrderQueries) GetOrders(ctx context.Context, r api.GetOrdersRequestObje
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer, q.mayKnow())
+	view, err := open(ctx, q.orders, r.Params.ConsistencyToken, r.Params.Prefer, q.own())
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,9 @@ const oneLook = 100 * time.Millisecond
 
 // open returns the view for one request, once it holds the versions that the
 // request's consistency tokens name and prefer allows to wait for. Tokens of
-// streams that the projection does not read are ignored. To whom mayKnow says no, a
-// version is one that never comes.
+// streams that the projection does not read are ignored. know is nil where the caller
+// may know of everything; a token of what he may not know of is met as soon as that
+// can be told.
 func open(ctx context.Context, r readstore.Reader, header, prefer string, know mayKnow) (readstore.View, error) {
 	tokens, err := api.ParseTokens(header)
 	if err != nil {
@@ -72,46 +73,43 @@ func awaitUntil(ctx context.Context, end time.Time, view readstore.View, id uuid
 	return nil
 }
 
-// mayKnow says whether the caller may know of an aggregate. Where nobody can tell,
-// the answer is no.
+// mayKnow says whether the caller may know of an aggregate that has a home row.
 type mayKnow func(ctx context.Context, view readstore.View, id uuid.UUID) (bool, error)
 
-// everybody may know of what is public.
-func everybody(context.Context, readstore.View, uuid.UUID) (bool, error) { return true, nil }
-
-// ownerOr lets callers know of the aggregates whose home row names them in a column,
-// and those whom all accepts of any.
-func ownerOr(all func(api.Caller) bool, store readstore.Store, table, column string) mayKnow {
+// ownIn lets callers know of the aggregates whose home row names them in a column.
+func ownIn(store readstore.Store, table, column string) mayKnow {
 	return func(ctx context.Context, view readstore.View, id uuid.UUID) (bool, error) {
-		caller := api.CallerFrom(ctx)
-		if all(caller) {
-			return true, nil
-		}
 		home := view.Table(table)
 		rows, err := store.Get(ctx, home, readstore.Key{id.String()})
-		if err != nil || rows[0] == nil {
+		if err != nil {
 			return false, err
 		}
-		return caller.Account != uuid.Nil && columnsOf(home).text(rows[0], column) == caller.Account.String(), nil
+		if rows[0] == nil {
+			return false, readstore.ErrNotYet // it was there: the read store is lost, and is filled again
+		}
+		return isOwn(api.CallerFrom(ctx), columnsOf(home).text(rows[0], column)), nil
 	}
 }
 
-// awaitKnown is awaitUntil for a token. To whom may not know of the aggregate, that
-// it is at the version, or parked, looks as one that does not exist: not there at the
-// end of the wait.
+// isOwn says whether the caller is the owner that a row names.
+func isOwn(c api.Caller, owner string) bool {
+	return c.Account != uuid.Nil && c.Account.String() == owner
+}
+
+// awaitKnown is awaitUntil for a token. Whose the aggregate is, its home row tells, of
+// whatever version; until there is one, everybody waits. Who may not know of it has
+// nothing to wait for then, and the answer tells him nothing of its version, and not
+// whether it is parked: the query says that there is none, or leaves it out.
 func awaitKnown(ctx context.Context, end time.Time, view readstore.View, t api.Token, know mayKnow) error {
-	err := awaitUntil(ctx, end, view, t.Aggregate, t.Version)
-	if err != nil && !errors.Is(err, readstore.ErrParked) {
-		return err
+	if know != nil {
+		if err := awaitUntil(ctx, end, view, t.Aggregate, 1); err != nil {
+			return err
+		}
+		if known, err := know(ctx, view, t.Aggregate); err != nil || !known {
+			return err
+		}
 	}
-	known, failed := know(ctx, view, t.Aggregate)
-	if failed != nil || known {
-		return errors.Join(err, failed)
-	}
-	waiting, cancel := context.WithDeadline(ctx, end)
-	defer cancel()
-	<-waiting.Done()
-	return errors.Join(readstore.ErrNotYet, ctx.Err())
+	return awaitUntil(ctx, end, view, t.Aggregate, t.Version)
 }
 
 // knownTags reads an If-None-Match; none where the header is absent.

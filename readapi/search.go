@@ -68,10 +68,10 @@ func (q *ConversationQueries) openBoth(ctx context.Context, header, prefer strin
 		return nil, nil, err
 	}
 	end := endOf(wait)
-	if conversations, err = openUntil(ctx, end, q.conversations, tokens, q.mayKnow(conversationsTable)); err != nil {
+	if conversations, err = openUntil(ctx, end, q.conversations, tokens, q.mayKnow(ctx, conversationsTable)); err != nil {
 		return nil, nil, err
 	}
-	messages, err = openUntil(ctx, end, q.messages, tokens, q.mayKnow(messagesTable))
+	messages, err = openUntil(ctx, end, q.messages, tokens, q.mayKnow(ctx, messagesTable))
 	return conversations, messages, err
 }
 

@@ -39,7 +39,7 @@ func (q *TicketQueries) GetTicket(ctx context.Context, r api.GetTicketRequestObj
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.tickets, r.Params.ConsistencyToken, r.Params.Prefer, everybody)
+	view, err := open(ctx, q.tickets, r.Params.ConsistencyToken, r.Params.Prefer, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (q *TicketQueries) GetTickets(ctx context.Context, r api.GetTicketsRequestO
 	if err != nil {
 		return nil, err
 	}
-	view, err := open(ctx, q.tickets, r.Params.ConsistencyToken, r.Params.Prefer, everybody)
+	view, err := open(ctx, q.tickets, r.Params.ConsistencyToken, r.Params.Prefer, nil)
 	if err != nil {
 		return nil, err
 	}

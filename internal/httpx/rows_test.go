@@ -57,13 +57,13 @@ func (m *model) Revision() int                        { return m.revision }
 func (m *model) Table(string) *readstore.Table        { return m.home }
 func (m *model) List(name string) *readstore.Bucketed { return m.lists[name] }
 func (m *model) Wait(ctx context.Context, id uuid.UUID, version uint64) error {
-	if m.parked[id] {
-		return &readstore.ParkedError{Projection: m.home.Name, Aggregate: id, Version: version, Cause: "not for strangers"}
-	}
 	for {
 		found, err := m.store.Get(ctx, m.home, readstore.Key{id.String()})
 		if err == nil && found[0] != nil && found[0][1].(int64) >= int64(version) {
 			return nil
+		}
+		if err == nil && m.parked[id] {
+			return &readstore.ParkedError{Projection: m.home.Name, Aggregate: id, Version: version, Cause: "not for strangers"}
 		}
 		select {
 		case <-ctx.Done():
