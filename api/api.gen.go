@@ -686,6 +686,10 @@ type GetConversationsParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -706,6 +710,10 @@ type GetConversationParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -749,6 +757,10 @@ type GetMessagesParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -820,6 +832,10 @@ type SearchMessagesParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -840,6 +856,10 @@ type GetOrdersParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -854,6 +874,10 @@ type PostOrderParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -867,6 +891,10 @@ type GetOrderParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -898,6 +926,10 @@ type GetTicketsParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
@@ -918,6 +950,10 @@ type GetTicketParams struct {
 
 	// ConsistencyToken What commands answered, at most 20 separated by commas. A query waits for those of the stream that
 	// its projection reads, and ignores others; a new order for those of tickets.
+	//
+	// Where the projection has parked what a token names, the answer is 503 `parked` at once. Nothing is
+	// waited for of what is known to be another's and not the caller's to read, parked or not: the query is
+	// answered as without that token.
 	ConsistencyToken ConsistencyToken `json:"Consistency-Token,omitempty,omitzero"`
 
 	// Prefer `wait=N` is how many seconds, 0 to 10, a query may wait for its consistency tokens, and a new order for its ticket and its decision (RFC 7240); 2 unless named. A longer wait is 422; other preferences are ignored
