@@ -48,6 +48,8 @@ func TestStopsInOrder(t *testing.T) {
 	require.Equal(t, 200, seller(t, data).Do(t, "GET", "/v1/tickets/"+ids[2], "").Status)
 	requireSound(t, data)
 	require.Zero(t, s.Interrupt(), s.Log())
+	s = program.Serve(t, data)
+	require.Zero(t, s.HangUp(), s.Log())
 }
 
 func TestWrongPartitions(t *testing.T) {

@@ -106,6 +106,9 @@ func (s *Server) Stop() int { return s.end(syscall.SIGTERM) }
 // Interrupt is Stop by SIGINT.
 func (s *Server) Interrupt() int { return s.end(syscall.SIGINT) }
 
+// HangUp is Stop by SIGHUP, as when its terminal is closed.
+func (s *Server) HangUp() int { return s.end(syscall.SIGHUP) }
+
 // Kill ends it at once (SIGKILL). It may have ended already.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -56,6 +57,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
+	own(path)
 	w, err := openWriter(path)
 	if err != nil {
 		return nil, openError(path, err)
@@ -70,6 +72,14 @@ func Open(cfg Config) (*Store, error) {
 	s.reads.SetMaxOpenConns(cfg.Readers)
 	s.reads.SetMaxIdleConns(cfg.Readers)
 	return s, nil
+}
+
+// own makes a file that only its owner may read; SQLite gives those beside it the same
+// mode. What keeps it from being made, SQLite tells.
+func own(path string) {
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600); err == nil {
+		_ = f.Close()
+	}
 }
 
 func openReaders(path string) (*sql.DB, error) {

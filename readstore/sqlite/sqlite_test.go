@@ -55,6 +55,9 @@ func TestWritesAreInTheFiles(t *testing.T) {
 	row := readstore.Row{"a", int64(7), "title", "seller", int64(5)}
 	require.NoError(t, store.Write(t.Context(), []readstore.Mutation{{Table: tickets, Row: row, Timestamp: 1}}))
 	for _, name := range []string{"a.db", "a.db-wal"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode(), name)
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(copied, name), content, 0o600))
