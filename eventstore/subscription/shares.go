@@ -70,9 +70,8 @@ type Shares struct {
 	leaving bool
 
 	// Of the goroutine that runs.
-	beat  uint64
-	sent  uint64    // revision of the newest announcement
-	heard time.Time // when the watch had last shown it; zero after a failure
+	beat    uint64
+	hearing hearing
 }
 
 var (
@@ -159,7 +158,7 @@ func (s *Shares) attend(ctx, live context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	var tooLate <-chan time.Time
-	s.heard = time.Now()
+	s.hearing = hearing{beat: s.beat}
 	for ended := ctx.Done(); ended != nil || s.busy(); {
 		s.announce(live)
 		s.tend(live)
@@ -203,22 +202,14 @@ func (s *Shares) announce(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	body, _ := json.Marshal(announcement{Names: s.takesPartIn(), Beat: s.beat})
-	revision, err := s.bucket().Put(ctx, s.keys.member(s.cfg.Member), body)
-	if err != nil {
+	if _, err := s.bucket().Put(ctx, s.keys.member(s.cfg.Member), body); err != nil {
 		s.cfg.Logger.Debug("could not announce this member", "member", s.cfg.Member, "cause", err)
-		s.heard = time.Time{}
+		s.hearing.away = true
 		return
 	}
-	now := time.Now()
-	// Where the broker was away, the watch may have ended without a word.
-	switch {
-	case !s.heard.IsZero() && s.echo() == s.sent:
-		s.heard = now
-	case now.Sub(s.heard) > 4*beatEvery:
-		s.heard = now
+	if s.hearing.mute(s.echo(), s.beat) {
 		signal(s.mute)
 	}
-	s.sent = revision
 }
 
 func (s *Shares) echo() uint64 {
@@ -281,6 +272,10 @@ func (s *Shares) watch(ctx context.Context) error {
 		return fmt.Errorf("subscription: watch bucket %s: %w", sharesBucket, err)
 	}
 	defer stopWatch(w)
+	select {
+	case <-s.mute: // that was the watch before, or none
+	default:
+	}
 	fresh := newRoster(s.keys, s.cfg.Member)
 	for {
 		select {
