@@ -206,7 +206,7 @@ func (h *house) prepare(t testing.TB, d definition, change ...func(*processes.Co
 	cfg := processes.Config{
 		Streams: map[string]*eventstore.Stream{"BELLS": h.bells, "JARS": h.jars},
 		Targets: map[string]processes.Target{"jars": target(h.handler(t))},
-		Timers:  set, Logger: h.log, AckWait: time.Second,
+		Timers:  set, Logger: h.log, AckWait: time.Second, RetryAfter: time.Hour,
 		IsRefusal: func(err error) bool { return errors.Is(err, errClosed) },
 	}
 	for _, c := range change {

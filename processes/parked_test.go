@@ -160,6 +160,26 @@ func TestTheNextCopyTriesWhatIsParked(t *testing.T) {
 	eventually(t, "the mark is gone", func() bool { return next.parkedAt(t, bell) == nil })
 }
 
+// What was in the way may go by itself, and then nobody has to say so.
+func TestWhatWasInTheWayMayPass(t *testing.T) {
+	t.Parallel()
+	h := setup(t, 1)
+	var cured atomic.Bool
+	d, target := poisons[2].poisoned(&cured)
+	r := h.run(t, d, target, func(c *processes.Config) { c.RetryAfter = 20 * time.Millisecond })
+	bell, into1 := uuid.New(), uuid.New()
+	for v := range uint64(3) {
+		h.ring(t, bell, v+1, rung{Jar: into1, Coin: int(v) + 1})
+	}
+	eventually(t, "it is tried again in vain", func() bool {
+		m := r.parkedAt(t, bell)
+		return m != nil && m.Attempts > poisons[2].attempts
+	})
+	cured.Store(true)
+	h.holds(t, into1, 1, 2, 3)
+	eventually(t, "the mark is gone", func() bool { return r.parkedAt(t, bell) == nil })
+}
+
 // A copy that begins while an aggregate is parked leaves its later events alone.
 func TestAParkedAggregateStaysParkedForTheNextCopy(t *testing.T) {
 	t.Parallel()

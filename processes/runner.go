@@ -39,6 +39,7 @@ type Config struct {
 	MaxAckPending int           // of each partition's consumer; 4,096
 	AckWait       time.Duration // of each partition's consumer; 5 s
 	HealAfter     time.Duration // how long an event waits for a missing version before it; 5 s
+	RetryAfter    time.Duration // how soon a reaction that failed is tried again by itself, and then ever more seldom; 10 s
 	Memory        int           // aggregates of one partition whose version is remembered; 200,000
 	Replicas      int           // of the bucket of parked marks and of the consumers; 1
 	Logger        *slog.Logger
@@ -61,6 +62,7 @@ func (c *Config) setDefaults() {
 	num(&c.Replicas, 1)
 	def(&c.AckWait, 5*time.Second)
 	def(&c.HealAfter, 5*time.Second)
+	def(&c.RetryAfter, 10*time.Second)
 	if c.IsRefusal == nil {
 		c.IsRefusal = func(error) bool { return false }
 	}

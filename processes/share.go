@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/admitone/admitone/eventstore"
+	"github.com/admitone/admitone/eventstore/parked"
 	"github.com/admitone/admitone/eventstore/subscription"
 	"github.com/google/uuid"
 	"github.com/maypok86/otter/v2"
@@ -206,15 +207,43 @@ func (s *share) finish(it *item) {
 	}
 }
 
-// retryParked tries every parked aggregate once at the start, since this code may do
-// what another could not.
+// seldom is the longest time between two attempts at a parked aggregate.
+const seldom = 5 * time.Minute
+
+// retryParked tries every parked aggregate at the start, since this code may do what
+// another could not. Later it tries those whose reaction failed, each for the first time
+// soon and then ever more seldom: what was in the way, a hole in another aggregate's
+// history, say, may be mended.
 func (s *share) retryParked() {
-	for _, mark := range s.runner.marks.List(s.name(), 0) {
-		if s.stream.Partition(mark.Aggregate) != s.partition {
-			continue
+	tick := time.NewTicker(s.runner.cfg.RetryAfter)
+	defer tick.Stop()
+	tried := map[uuid.UUID]time.Time{}
+	for first := true; s.stop.Err() == nil; first = false {
+		before := tried
+		tried = map[uuid.UUID]time.Time{}
+		for _, mark := range s.runner.marks.List(s.name(), 0) {
+			id := mark.Aggregate
+			if s.stream.Partition(id) != s.partition || s.stop.Err() != nil {
+				continue
+			}
+			if tried[id] = before[id]; first || due(mark, before[id]) {
+				tried[id] = time.Now()
+				s.tryParked(id)
+			}
 		}
-		if still, err := s.unpark(s.stop, mark.Aggregate); err == nil && !still {
-			s.runner.cfg.Logger.Info("aggregate un-parked", "process", s.name(), "aggregate", mark.Aggregate)
+		select {
+		case <-s.stop.Done():
+		case <-tick.C:
 		}
+	}
+}
+
+func due(mark parked.Mark, tried time.Time) bool {
+	return mark.Kind == parked.CauseApply && time.Since(tried) >= min(time.Since(mark.Since)/2, seldom)
+}
+
+func (s *share) tryParked(id uuid.UUID) {
+	if still, err := s.unpark(s.stop, id); err == nil && !still {
+		s.runner.cfg.Logger.Info("aggregate un-parked", "process", s.name(), "aggregate", id)
 	}
 }
