@@ -15,8 +15,8 @@ func (c *Client) OpenConversation(ctx context.Context, about api.NewConversation
 	return Do[api.Conversation](ctx, c, "conversation.open", uuid.Nil, about, options...)
 }
 
-// SendMessage writes in a conversation, as its user or as the agent who has taken it. The
-// conversation's version in the answer is the message's.
+// SendMessage writes in a conversation, as its user, or as an agent, who takes it by that.
+// The conversation's version in the answer is the message's.
 func (c *Client) SendMessage(ctx context.Context, id uuid.UUID, text string, options ...Option) (Reply[api.Conversation], error) {
 	return Do[api.Conversation](ctx, c, "conversation.send", id, api.NewMessage{Text: text}, options...)
 }

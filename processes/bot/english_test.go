@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -183,35 +182,6 @@ func TestWhoWaitsIsToldSo(t *testing.T) {
 	lost := asks("where is my order?", Order{ID: orderTwo, Unreadable: true})
 	lost.Waiting = true
 	require.Equal(t, say("I cannot read order %s. %s", orderTwo, withPeople), English{}.Answer(lost))
-}
-
-// What cannot be read is named to an agent, and hides nothing else.
-func TestAnOrderThatCannotBeRead(t *testing.T) {
-	t.Parallel()
-	lost, paid, open := Order{ID: orderTwo, Unreadable: true}, orderOf(orderOne, order.StatusCompleted), orderOf(orderOne, order.StatusAwaitingPayment)
-	named := asks("where is my order " + orderTwo.String())
-	named.Order = &lost
-	cannot := "Order " + orderTwo.String() + " of theirs cannot be read."
-	for _, c := range []struct {
-		asked Question
-		want  string
-	}{
-		{asks("where is my order?", lost, paid), "The user asked about an order. " + cannot + " Order " + orderOne.String() + " of theirs is completed."},
-		{asks("when does it expire?", paid, lost), "The user asked about an order. " + cannot + " Order " + orderOne.String() + " of theirs is completed."},
-		{asks("cancel my order", lost), "The user asked about an order. " + cannot},
-		{named, "The user asked about an order. " + cannot},
-		{asks("I want to talk to a person", lost), "The user asked for a person. " + cannot},
-	} {
-		require.Equal(t, Answer{HandOver: c.want}, English{}.Answer(c.asked), c.asked.Text)
-	}
-	require.Contains(t, English{}.Answer(asks("where is my order?", paid, lost)).Text, "is paid")
-	require.Contains(t, English{}.Answer(asks("when does it expire?", lost, open)).Text, orderOne.String())
-	for _, said := range []string{"thanks", "what is for sale?", "help"} {
-		require.Empty(t, English{}.Answer(asks(said, lost)).HandOver, said)
-	}
-	agreed := decides("yes")
-	agreed.Cancelled = &Outcome{Refusal: fmt.Errorf("%w: a hole", ErrUnreadable)}
-	require.Equal(t, Answer{HandOver: "The user asked about an order. Order " + orderOne.String() + " of theirs cannot be read."}, English{}.Answer(agreed))
 }
 
 // Whatever is written and found, there is an answer that may be given, with nothing

@@ -89,53 +89,6 @@ func TestNobodyGetsAtAnothersOrder(t *testing.T) {
 	require.Equal(t, order.StatusPlaced, o.statusOf(t, theirs))
 }
 
-// An order cannot be read from an event on that a newer version has written, or that
-// is lost: its buyer is answered all the same, and nobody else learns of it.
-func TestAnOrderThatCannotBeReadIsHandedOver(t *testing.T) {
-	t.Parallel()
-	for name, breaks := range map[string]func(t testing.TB, o *office, id uuid.UUID){
-		"an unknown event": func(t testing.TB, o *office, id uuid.UUID) { o.publish(t, id, 2, "order.insured.v1") },
-		"a gap":            func(t testing.TB, o *office, id uuid.UUID) { o.publish(t, id, 3, "order.confirmed.v1") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := setup(t, 1)
-			mine := o.place(t, userID)
-			lost := o.place(t, userID)
-			breaks(t, o, lost)
-			r := o.run(t)
-			cannot := "Order " + lost.String() + " of theirs cannot be read."
-			id, first := o.begin(t, userID, "thanks")
-			require.Contains(t, o.answer(t, id, first).text, "welcome")
-			require.Contains(t, o.answer(t, id, o.write(t, id, userID, "where is my order "+mine.String())).text, "is placed")
-			require.Equal(t, "The user asked about an order. "+cannot, o.answer(t, id, o.write(t, id, userID, "where is my order "+lost.String())).handOver)
-			for said, want := range map[string]string{
-				"where is my order?":         "The user asked about an order. " + cannot + " Order " + mine.String() + " of theirs is placed.",
-				"I want to talk to a person": "The user asked for a person. " + cannot + " Order " + mine.String() + " of theirs is placed.",
-			} {
-				id, first := o.begin(t, userID, said)
-				require.Equal(t, want, o.answer(t, id, first).handOver)
-			}
-			id, first = o.begin(t, otherID, "where is my order "+lost.String())
-			require.Equal(t, "I find no order "+lost.String()+" among yours.", o.answer(t, id, first).text)
-			r.rests(t)
-		})
-	}
-}
-
-// The order is lost between the question and the yes.
-func TestAnOrderThatCannotBeReadIsNotCancelled(t *testing.T) {
-	t.Parallel()
-	o := setup(t, 1)
-	r := o.run(t)
-	lost := o.place(t, userID)
-	id, first := o.begin(t, userID, "please cancel my order")
-	require.Contains(t, o.answer(t, id, first).text, "Shall I cancel order")
-	o.publish(t, lost, 2, "order.insured.v1")
-	require.Equal(t, "The user asked about an order. Order "+lost.String()+" of theirs cannot be read.", o.answer(t, id, o.write(t, id, userID, "yes")).handOver)
-	r.rests(t)
-}
-
 func TestItIsSilentOnceAnAgentTookOver(t *testing.T) {
 	t.Parallel()
 	o := setup(t, 1)
