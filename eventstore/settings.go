@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,14 +21,14 @@ func findOrCreate(ctx context.Context, js jetstream.JetStream, cfg *StreamConfig
 		if cfg.Expect != nil {
 			return nil, cfg.Expect.gone()
 		}
-		h, err = js.CreateStream(ctx, newSettings(cfg))
+		h, err = create(ctx, js, cfg)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			// Another process was faster, with other settings.
 			h, err = js.Stream(ctx, cfg.Name)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("eventstore: open stream %s: %w", cfg.Name, openError(err))
+		return nil, fmt.Errorf("eventstore: open stream %s: %w", cfg.Name, cfg.refused(err))
 	}
 	info := h.CachedInfo()
 	if err := cfg.Expect.checkInfo(info); err != nil {
@@ -39,6 +40,14 @@ func findOrCreate(ctx context.Context, js jetstream.JetStream, cfg *StreamConfig
 	return adjust(ctx, js, info, cfg)
 }
 
+func create(ctx context.Context, js jetstream.JetStream, cfg *StreamConfig) (jetstream.Stream, error) {
+	h, err := js.CreateStream(ctx, newSettings(cfg))
+	if cfg.leaveOutDefault(err) {
+		h, err = js.CreateStream(ctx, newSettings(cfg))
+	}
+	return h, err
+}
+
 func openError(err error) error {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
@@ -48,10 +57,6 @@ func openError(err error) error {
 }
 
 func newSettings(cfg *StreamConfig) jetstream.StreamConfig {
-	maxBytes := cfg.MaxBytes
-	if maxBytes == 0 {
-		maxBytes = -1
-	}
 	return jetstream.StreamConfig{
 		Name:               cfg.Name,
 		Description:        "AdmitOne events, one subject for each aggregate",
@@ -59,7 +64,7 @@ func newSettings(cfg *StreamConfig) jetstream.StreamConfig {
 		Storage:            jetstream.FileStorage,
 		Retention:          jetstream.LimitsPolicy,
 		Discard:            jetstream.DiscardNew,
-		MaxBytes:           maxBytes,
+		MaxBytes:           cmp.Or(cfg.MaxBytes, cfg.DefaultMaxBytes, -1),
 		MaxMsgs:            -1,
 		MaxMsgsPerSubject:  -1,
 		Replicas:           max(cfg.Replicas, 1),
@@ -116,22 +121,25 @@ func checkSettings(have jetstream.StreamConfig, cfg *StreamConfig) error {
 
 // adjust brings the settings that an operator may change to what cfg names.
 func adjust(ctx context.Context, js jetstream.JetStream, info *jetstream.StreamInfo, cfg *StreamConfig) (*jetstream.StreamInfo, error) {
-	want := info.Config
-	if cfg.MaxBytes != 0 {
-		want.MaxBytes = cfg.MaxBytes
-	}
+	have, want := info.Config, info.Config
+	want.MaxBytes = byteLimit(info, cfg)
 	// A copy that sees a part of the cluster must not take replicas away.
 	want.Replicas = max(want.Replicas, cfg.Replicas)
 	if cfg.DuplicateWindow != 0 {
 		want.Duplicates = cfg.DuplicateWindow
 	}
-	have := info.Config
 	if want.MaxBytes == have.MaxBytes && want.Replicas == have.Replicas && want.Duplicates == have.Duplicates {
 		return info, nil
 	}
 	h, err := js.UpdateStream(ctx, want)
+	if cfg.leaveOutDefault(err) {
+		if info.Cluster != nil {
+			_, _ = js.UpdateStream(ctx, have) // those servers that had the room have taken it
+		}
+		return adjust(ctx, js, info, cfg)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("eventstore: change settings of stream %s: %w", cfg.Name, openError(err))
+		return nil, fmt.Errorf("eventstore: change settings of stream %s: %w", cfg.Name, cfg.refused(err))
 	}
 	return h.CachedInfo(), nil
 }

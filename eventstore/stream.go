@@ -18,7 +18,8 @@ type StreamConfig struct {
 	Name            string // "TICKETS"; subjects are tickets.<partition>.<uuid>
 	Partitions      int    // a power of two, 1 to 64; fixed when the stream is created. 0: follow the stream, 1 when it is new
 	Replicas        int    // default 1; an existing stream is raised to it, and never lowered
-	MaxBytes        int64  // the stream refuses appends beyond it; 0: the server's limit alone
+	MaxBytes        int64  // the stream refuses appends beyond it; 0: what the stream has, -1: the server's limit alone
+	DefaultMaxBytes int64  // the limit of a stream that has none; left out where the broker cannot reserve as much, or half of it is used already
 	Shared          bool   // the stream also holds subjects that are no aggregates (accounts.email.…)
 	DuplicateWindow time.Duration
 	GroupCommit     bool // append waiting commands of many aggregates as one atomic batch, under load
@@ -52,8 +53,8 @@ func (c *StreamConfig) validate() error {
 	if c.Replicas < 0 || c.Replicas > 5 {
 		faults = append(faults, fmt.Errorf("replicas are %d; want 1 to 5", c.Replicas))
 	}
-	if c.MaxBytes < 0 {
-		faults = append(faults, fmt.Errorf("byte limit is %d; want 0 (none) or more", c.MaxBytes))
+	if c.MaxBytes < -1 || c.DefaultMaxBytes < 0 {
+		faults = append(faults, fmt.Errorf("byte limit is %d, by default %d; want -1 (none) or more, by default 0 or more", c.MaxBytes, c.DefaultMaxBytes))
 	}
 	if c.Registry == nil {
 		faults = append(faults, errors.New("a registry of event types is required"))
@@ -74,6 +75,7 @@ type Stream struct {
 	js         jetstream.JetStream
 	created    time.Time
 	partitions int
+	maxBytes   int64
 	prefix     string // "tickets."
 	source     string // "/tickets"
 	replies    *replies
@@ -105,6 +107,7 @@ func OpenStream(ctx context.Context, nc *nats.Conn, cfg StreamConfig) (*Stream, 
 		js:         js,
 		created:    info.Created,
 		partitions: partitionsOf(info.Config),
+		maxBytes:   max(info.Config.MaxBytes, 0),
 		prefix:     lower + ".",
 		source:     "/" + lower,
 		retry:      failsafe.With(retryPolicy()),
@@ -124,6 +127,9 @@ func (s *Stream) Name() string { return s.cfg.Name }
 
 // Partitions is into how many the stream's aggregates are divided.
 func (s *Stream) Partitions() int { return s.partitions }
+
+// MaxBytes is the stream's byte limit as it was opened; 0: none.
+func (s *Stream) MaxBytes() int64 { return s.maxBytes }
 
 // Created is when the broker created the stream; with the name it is the
 // stream's identity.

@@ -70,9 +70,9 @@ func TestPartitionsAreFixed(t *testing.T) {
 
 func TestConfigFaultsAreReportedAtOnce(t *testing.T) {
 	nc := natstest.Conn(t, natstest.Server(t))
-	_, err := eventstore.OpenStream(natstest.Context(t), nc, eventstore.StreamConfig{Name: "bad name", Partitions: 3, Replicas: 9, MaxBytes: -1})
+	_, err := eventstore.OpenStream(natstest.Context(t), nc, eventstore.StreamConfig{Name: "bad name", Partitions: 3, Replicas: 9, MaxBytes: -2})
 	require.ErrorIs(t, err, eventstore.ErrMisconfigured)
-	for _, fault := range []string{"bad name", "partitions are 3", "replicas are 9", "byte limit is -1", "registry"} {
+	for _, fault := range []string{"bad name", "partitions are 3", "replicas are 9", "byte limit is -2", "registry"} {
 		require.ErrorContains(t, err, fault)
 	}
 	r := eventstore.NewRegistry()
