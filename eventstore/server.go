@@ -157,6 +157,14 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // URL is what URLFile holds.
 func (s *Server) URL() string { return s.access.url() }
 
+// MaxStore is how many bytes its streams may take together.
+func (s *Server) MaxStore() int64 {
+	if c := s.ns.JetStreamConfig(); c != nil {
+		return c.MaxStore
+	}
+	return 0 // it is closed
+}
+
 // Close shuts the server down, waits for it, and removes URLFile. Safe to repeat.
 func (s *Server) Close() {
 	s.closing.Do(func() {

@@ -102,6 +102,22 @@ func (b *broker) partitionsOf(ctx context.Context, stream string) (int, error) {
 	return 8, nil
 }
 
+// Byte limits of event streams that nobody has given one. The limit is reserved, and
+// a server that has reserved more than it has makes no stream any more; so all
+// streams together leave some of an embedded server's storage.
+const (
+	streamBytes = 8 << 30
+	streamShare = 8
+)
+
+// streamBytes is the byte limit of an event stream that has none.
+func (b *broker) streamBytes() int64 {
+	if b.server == nil {
+		return streamBytes
+	}
+	return min(streamBytes, b.server.MaxStore()/streamShare)
+}
+
 func (b *broker) close() {
 	if b.nc != nil {
 		b.nc.Close()

@@ -307,7 +307,7 @@ func TestWrongSettings(t *testing.T) {
 		words     []string
 	}{
 		{args: []string{"--partitions", "3"}, words: []string{"--partitions 3", "power of two"}},
-		{args: []string{"--partitions", "128", "--stream-bytes", "-1"}, words: []string{"--partitions 128", "--stream-bytes"}},
+		{args: []string{"--partitions", "128", "--stream-bytes", "-2"}, words: []string{"--partitions 128", "--stream-bytes -2"}},
 		{args: []string{"--sync-interval", "-1s"}, words: []string{"--sync-interval", "negative"}},
 		{args: []string{"--sync-interval", "soon"}, words: []string{"--sync-interval", "soon"}},
 		{args: []string{"--on-log-change", "ignore"}, words: []string{"--on-log-change", "refuse", "rebuild"}},

@@ -71,7 +71,7 @@ share the work, and --roles says what this one does.`,
 	f.IntVar(&cfg.Replicas, "replicas", 0, "copies of everything in the NATS cluster: 1, 3 or 5; 0: 3 in a cluster, else 1. Never lowers what exists")
 	f.DurationVar(&cfg.OrderExpiry, "order-expiry", 15*time.Minute, "how long a new order may wait for its payment before it expires; from 1s on")
 	f.DurationVar(&cfg.SyncInterval, "sync-interval", 0, "embedded server: sync to disk this often instead of at every write; faster, and a power cut loses that much")
-	f.Int64Var(&cfg.StreamBytes, "stream-bytes", 0, "size limit of an event stream in bytes, beyond which commands are refused; 0: the broker's own limit")
+	f.Int64Var(&cfg.StreamBytes, "stream-bytes", 0, "size limit of each event stream in bytes, beyond which commands are refused; 0: the one that it has, or else 8 GiB, or an eighth of the embedded server's storage where that is less; -1: none of its own")
 	f.StringVar(&cfg.OnLogChange, "on-log-change", "refuse", "what to do when the event log is not the one that the data directory or read store knows: refuse, or rebuild every projection from the log as it is")
 	f.Float64Var(&cfg.RateLimit, "rate-limit", 0, "requests a second of one account or address; 0: 50, and off on a loopback address; below 0: off")
 	f.StringVar(&cfg.OTLPEndpoint, "otlp-endpoint", "", "URL of an OpenTelemetry collector that takes traces by OTLP over HTTP, such as http://localhost:4318/v1/traces; empty: no traces")
@@ -109,8 +109,8 @@ func (c *serveConfig) validate() error {
 	if c.TraceRatio < 0 || c.TraceRatio > 1 {
 		faults = append(faults, fmt.Sprintf("--trace-ratio %g is not from 0 to 1", c.TraceRatio))
 	}
-	if c.StreamBytes < 0 {
-		faults = append(faults, "--stream-bytes is negative")
+	if c.StreamBytes < -1 {
+		faults = append(faults, fmt.Sprintf("--stream-bytes %d is neither a size nor -1 for no limit", c.StreamBytes))
 	}
 	if len(faults) > 0 {
 		return fmt.Errorf("%s", strings.Join(faults, "; "))

@@ -13,6 +13,7 @@ import (
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/projections"
 	"github.com/admitone/admitone/readstore"
+	"github.com/dustin/go-humanize"
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/prometheus/client_golang/prometheus"
@@ -95,11 +96,16 @@ func (a *app) openStream(ctx context.Context, c bounded, rows *eventstore.LogRec
 		return nil, err
 	}
 	stream, err := eventstore.OpenStream(ctx, a.broker.nc, eventstore.StreamConfig{
-		Name: c.stream, Partitions: partitions, Replicas: a.broker.replicas, MaxBytes: a.cfg.StreamBytes,
+		Name: c.stream, Partitions: partitions, Replicas: a.broker.replicas,
+		MaxBytes: a.cfg.StreamBytes, DefaultMaxBytes: a.broker.streamBytes(),
 		GroupCommit: a.cfg.SyncInterval == 0, Registry: c.registry(), Expect: expect, Observe: a.observed.observe,
 	})
 	if errors.Is(err, eventstore.ErrLogChanged) {
 		err = fmt.Errorf("%w; or accept the log as it is and rebuild all projections with --on-log-change rebuild", err)
+	}
+	if err == nil && stream.MaxBytes() == 0 && a.cfg.StreamBytes == 0 {
+		a.log.Warn("event stream has no byte limit, and may fill the disk: the broker has not that much storage left to reserve, or the stream holds over half as much; name a limit with --stream-bytes, -1 for none, or give the broker more storage",
+			"stream", c.stream, "default", humanize.IBytes(uint64(a.broker.streamBytes())))
 	}
 	return stream, err
 }
