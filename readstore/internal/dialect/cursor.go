@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/admitone/admitone/readstore"
@@ -22,7 +23,8 @@ func encodeCursor(t *readstore.Table, q readstore.Query, last readstore.Row) str
 
 func decodeCursor(t *readstore.Table, q readstore.Query) (readstore.Key, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(q.Cursor)
-	if err != nil || len(raw) < 4 || binary.BigEndian.Uint32(raw) != checksum(t, q, raw[4:]) {
+	// The decoder passes over line breaks.
+	if err != nil || strings.ContainsAny(q.Cursor, "\r\n") || len(raw) < 4 || binary.BigEndian.Uint32(raw) != checksum(t, q, raw[4:]) {
 		return nil, fmt.Errorf("readstore: table %s: %w", t.Name, readstore.ErrBadCursor)
 	}
 	key, rest := readstore.Key{}, raw[4:]
