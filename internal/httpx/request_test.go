@@ -91,7 +91,9 @@ func TestBodyWhereThereIsNone(t *testing.T) {
 	seller := s.account(api.RoleUser)
 	path, _ := s.listed(seller)
 	path += "/withdraw"
-	withdraw := func(body string, h ...string) reply { return s.do("POST", path, body, append(h, "Authorization", seller.bearer)...) }
+	withdraw := func(body string, h ...string) reply {
+		return s.do("POST", path, body, append(h, "Authorization", seller.bearer)...)
+	}
 	require.Equal(t, []string{"/price"}, withdraw(`{"price":1}`).is(422, "invalid").pointers())
 	withdraw(`[]`).is(422, "invalid")
 	withdraw(`{`).is(400, "malformed")
