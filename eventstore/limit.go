@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,16 +10,23 @@ import (
 )
 
 // byteLimit is what a stream that exists is to have: the limit that cfg names, else
-// its own. One without takes the default, unless that would soon stop it.
+// its own. One without takes the default, unless that would soon stop it, or it is in
+// a cluster: a server there that has not the room refuses the change when the others
+// have made it, and does not run its replica any more once it is started again.
 func byteLimit(info *jetstream.StreamInfo, cfg *StreamConfig) int64 {
 	has := info.Config.MaxBytes
 	switch {
 	case cfg.MaxBytes != 0:
 		return cfg.MaxBytes
-	case has <= 0 && cfg.DefaultMaxBytes > 0 && info.State.Bytes <= uint64(cfg.DefaultMaxBytes)/2:
-		return cfg.DefaultMaxBytes
+	case has > 0 || inCluster(info) || info.State.Bytes > uint64(cfg.DefaultMaxBytes)/2:
+		return has
 	}
-	return has
+	return cmp.Or(cfg.DefaultMaxBytes, has)
+}
+
+// inCluster: a server on its own tells of itself as a cluster without a name.
+func inCluster(info *jetstream.StreamInfo) bool {
+	return info.Cluster != nil && info.Cluster.Name != ""
 }
 
 // leaveOutDefault drops the default limit where err says that the broker cannot

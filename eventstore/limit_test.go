@@ -127,17 +127,17 @@ func TestDefaultLimitInACluster(t *testing.T) {
 	nc, err := eventstore.Connect(natstest.Context(t), startCluster(t)[0])
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
-	threefold := func(c *eventstore.StreamConfig) { c.Replicas = 3 }
 	for _, step := range []struct {
-		what           string
+		name           string
 		standard, then int64
 	}{
-		{"new, without room", math.MaxInt64 / 8, -1},
-		{"there, without room", math.MaxInt64 / 8, -1},
-		{"there, with room", mib, mib},
-		{"kept", math.MaxInt64 / 8, mib},
+		{"WITHOUT_ROOM", math.MaxInt64 / 8, -1},
+		{"WITHOUT_ROOM", mib, -1}, // a server without room would lose its replica
+		{"WITH_ROOM", mib, mib},
+		{"WITH_ROOM", 2 * mib, mib},
 	} {
-		require.Equal(t, step.then, bounded(t, nc, 0, step.standard, threefold).MaxBytes, step.what)
+		has := bounded(t, nc, 0, step.standard, func(c *eventstore.StreamConfig) { c.Name, c.Replicas = step.name, 3 })
+		require.Equal(t, step.then, has.MaxBytes, "%s by default %d", step.name, step.standard)
 	}
 	_, err = eventstore.OpenStream(natstest.Context(t), nc, eventstore.StreamConfig{Name: "TOO_LARGE", Replicas: 3, MaxBytes: math.MaxInt64 / 8, Registry: toyRegistry()})
 	require.ErrorIs(t, err, eventstore.ErrMisconfigured)

@@ -133,9 +133,6 @@ func adjust(ctx context.Context, js jetstream.JetStream, info *jetstream.StreamI
 	}
 	h, err := js.UpdateStream(ctx, want)
 	if cfg.leaveOutDefault(err) {
-		if info.Cluster != nil {
-			_, _ = js.UpdateStream(ctx, have) // those servers that had the room have taken it
-		}
 		return adjust(ctx, js, info, cfg)
 	}
 	if err != nil {

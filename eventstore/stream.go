@@ -15,12 +15,15 @@ import (
 
 // StreamConfig describes one bounded context's event stream.
 type StreamConfig struct {
-	Name            string // "TICKETS"; subjects are tickets.<partition>.<uuid>
-	Partitions      int    // a power of two, 1 to 64; fixed when the stream is created. 0: follow the stream, 1 when it is new
-	Replicas        int    // default 1; an existing stream is raised to it, and never lowered
-	MaxBytes        int64  // the stream refuses appends beyond it; 0: what the stream has, -1: the server's limit alone
-	DefaultMaxBytes int64  // the limit of a stream that has none; left out where the broker cannot reserve as much, or half of it is used already
-	Shared          bool   // the stream also holds subjects that are no aggregates (accounts.email.…)
+	Name       string // "TICKETS"; subjects are tickets.<partition>.<uuid>
+	Partitions int    // a power of two, 1 to 64; fixed when the stream is created. 0: follow the stream, 1 when it is new
+	Replicas   int    // default 1; an existing stream is raised to it, and never lowered
+	MaxBytes   int64  // the stream refuses appends beyond it; 0: what the stream has, -1: the server's limit alone
+	Shared     bool   // the stream also holds subjects that are no aggregates (accounts.email.…)
+	// DefaultMaxBytes is the limit of a stream that is new or has none; 0: none. It is
+	// left out where the broker cannot reserve as much, and for a stream that holds over
+	// half of it, or that exists in a cluster. Stream.MaxBytes tells.
+	DefaultMaxBytes int64
 	DuplicateWindow time.Duration
 	GroupCommit     bool // append waiting commands of many aggregates as one atomic batch, under load
 	// Expect is what an earlier start recorded of the stream, nil where nothing

@@ -104,7 +104,7 @@ func (a *app) openStream(ctx context.Context, c bounded, rows *eventstore.LogRec
 		err = fmt.Errorf("%w; or accept the log as it is and rebuild all projections with --on-log-change rebuild", err)
 	}
 	if err == nil && stream.MaxBytes() == 0 && a.cfg.StreamBytes == 0 {
-		a.log.Warn("event stream has no byte limit, and may fill the disk: the broker has not that much storage left to reserve, or the stream holds over half as much; name a limit with --stream-bytes, -1 for none, or give the broker more storage",
+		a.log.Warn("event stream has no byte limit, and may fill the disk: the default was more than the broker could reserve, or the stream is an old one that holds over half as much or is in a cluster; name a limit with --stream-bytes that every server has room for, or -1 for none",
 			"stream", c.stream, "default", humanize.IBytes(uint64(a.broker.streamBytes())))
 	}
 	return stream, err
