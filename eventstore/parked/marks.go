@@ -30,7 +30,7 @@ type Marks struct {
 	begin     sync.Once
 
 	mu    sync.RWMutex
-	known map[string]Mark // by key
+	known map[string]known // by key
 }
 
 // Open makes the bucket where it is not there yet.
@@ -42,7 +42,7 @@ func Open(ctx context.Context, js jetstream.JetStream, replicas int, log *slog.L
 	if err != nil {
 		return nil, fmt.Errorf("parked: %w", err)
 	}
-	return &Marks{kv: kv, log: log, ready: make(chan struct{}), known: map[string]Mark{}}, nil
+	return &Marks{kv: kv, log: log, ready: make(chan struct{}), known: map[string]known{}}, nil
 }
 
 // Ready is closed when Follow knows all marks for the first time.
@@ -71,6 +71,10 @@ func (m *Marks) watch(ctx context.Context) error {
 		m.following.Store(false)
 		_ = w.Stop()
 	}()
+	// All there is comes first, and then what changes. The bucket may be another one than
+	// before, whose revisions begin anew.
+	all := map[string]known{}
+	take := func(key string, k known) { all[key] = k }
 	for {
 		select {
 		case <-ctx.Done():
@@ -80,18 +84,20 @@ func (m *Marks) watch(ctx context.Context) error {
 			case !ok:
 				return errors.New("parked: the watch ended")
 			case e == nil:
+				m.replace(all)
+				take = m.learn
 				m.following.Store(true)
 				m.begin.Do(func() { close(m.ready) })
 			default:
-				m.note(e)
+				m.note(e, take)
 			}
 		}
 	}
 }
 
-func (m *Marks) note(e jetstream.KeyValueEntry) {
+func (m *Marks) note(e jetstream.KeyValueEntry, take func(string, known)) {
 	if e.Operation() != jetstream.KeyValuePut {
-		m.forget(e.Key())
+		take(e.Key(), known{revision: e.Revision(), gone: true})
 		return
 	}
 	mark, err := decode(e)
@@ -99,21 +105,7 @@ func (m *Marks) note(e jetstream.KeyValueEntry) {
 		m.log.Error("parked mark ignored", "key", e.Key(), "cause", err)
 		return
 	}
-	m.remember(e.Key(), mark)
-}
-
-func (m *Marks) remember(key string, mark Mark) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.known[key] = mark
-	m.count.Store(int64(len(m.known)))
-}
-
-func (m *Marks) forget(key string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.known, key)
-	m.count.Store(int64(len(m.known)))
+	take(e.Key(), known{mark: mark, revision: e.Revision()})
 }
 
 // Known is the mark under a key, as far as this process knows. It costs nothing
@@ -124,8 +116,8 @@ func (m *Marks) Known(reader string, generation int, id uuid.UUID) (Mark, bool) 
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	mark, ok := m.known[Key(reader, generation, id)]
-	return mark, ok
+	k := m.known[Key(reader, generation, id)]
+	return k.mark, k.there()
 }
 
 // List is what this process knows of a reader's generation, in no order.
@@ -133,9 +125,9 @@ func (m *Marks) List(reader string, generation int) []Mark {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var all []Mark
-	for key, mark := range m.known {
-		if strings.HasPrefix(key, prefix(reader, generation)) {
-			all = append(all, mark)
+	for key, k := range m.known {
+		if k.there() && strings.HasPrefix(key, prefix(reader, generation)) {
+			all = append(all, k.mark)
 		}
 	}
 	return all
@@ -171,9 +163,10 @@ func (m *Marks) Current(ctx context.Context, reader string, generation int) ([]M
 
 // Read asks the broker; revision 0 when there is no mark.
 func (m *Marks) Read(ctx context.Context, key string) (mark Mark, revision uint64, err error) {
+	before := m.knows(key)
 	e, err := m.kv.Get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		m.forget(key)
+		m.learn(key, known{revision: before.revision, gone: true})
 		return Mark{}, 0, nil
 	}
 	if err != nil {
@@ -225,12 +218,12 @@ func (m *Marks) change(ctx context.Context, key string, edit func(old Mark, exis
 			return fmt.Errorf("parked: encode mark: %w", err)
 		}
 		if revision == 0 {
-			_, err = m.kv.Create(ctx, key, body)
+			revision, err = m.kv.Create(ctx, key, body)
 		} else {
-			_, err = m.kv.Update(ctx, key, body, revision)
+			revision, err = m.kv.Update(ctx, key, body, revision)
 		}
 		if err == nil {
-			m.remember(key, next)
+			m.learn(key, known{mark: next, revision: revision})
 			return nil
 		}
 		if !eventstore.Overtaken(err) {
@@ -243,7 +236,7 @@ func (m *Marks) change(ctx context.Context, key string, edit func(old Mark, exis
 func (m *Marks) Remove(ctx context.Context, key string, revision uint64) (bool, error) {
 	err := m.kv.Delete(ctx, key, jetstream.LastRevision(revision))
 	if err == nil {
-		m.forget(key)
+		m.learn(key, known{revision: revision, gone: true})
 		return true, nil
 	}
 	if eventstore.Overtaken(err) {
