@@ -174,12 +174,7 @@ func (s *Subscription) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	wg.Go(func() { s.keepAlive(ctx) })
-	for ctx.Err() == nil {
-		err := s.consume(ctx)
-		if ctx.Err() != nil || errors.Is(err, errDrained) {
-			break
-		}
-		s.cfg.Logger.Warn("subscription interrupted, starting again", "consumer", s.cfg.Durable, "cause", err)
+	for ctx.Err() == nil && !s.consume(ctx) {
 		s.tracker.unsure()
 		select {
 		case <-ctx.Done():
@@ -193,15 +188,47 @@ func (s *Subscription) Run(ctx context.Context) error {
 
 const retryAfter = 250 * time.Millisecond
 
-var errDrained = errors.New("drained")
+// consume pulls until something goes wrong, ctx ends or, as it then says, Drain was
+// called.
+func (s *Subscription) consume(ctx context.Context) (drained bool) {
+	broken := make(chan error, 1)
+	cc, err := s.pull(ctx, broken)
+	if err != nil {
+		s.interrupted(ctx, err)
+		return false
+	}
+	select {
+	case <-s.drain:
+		drained = true
+	case err := <-broken:
+		s.interrupted(ctx, err)
+	case <-ctx.Done():
+		cc.Stop()
+		<-cc.Closed()
+		return false
+	}
+	// What has come goes to the lanes. Else it would wait for AckWait, and what follows
+	// it would be a gap meanwhile.
+	cc.Drain()
+	select {
+	case <-cc.Closed():
+	case <-ctx.Done(): // the broker is away, or the lanes take nothing
+	}
+	return drained
+}
 
-// consume pulls until something goes wrong.
-func (s *Subscription) consume(ctx context.Context) error {
+func (s *Subscription) interrupted(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		s.cfg.Logger.Warn("subscription interrupted, starting again", "consumer", s.cfg.Durable, "cause", err)
+	}
+}
+
+// pull has messages dispatched; broken gets the first error.
+func (s *Subscription) pull(ctx context.Context, broken chan<- error) (jetstream.ConsumeContext, error) {
 	cons, err := s.open(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	broken := make(chan error, 1)
 	cc, err := cons.Consume(
 		func(m jetstream.Msg) { s.dispatch(ctx, m) },
 		jetstream.PullMaxMessages(pullAhead),
@@ -214,23 +241,9 @@ func (s *Subscription) consume(ctx context.Context) error {
 			}
 		}))
 	if err != nil {
-		return fmt.Errorf("subscription: consume %s: %w", s.cfg.Durable, err)
+		return nil, fmt.Errorf("subscription: consume %s: %w", s.cfg.Durable, err)
 	}
-	select {
-	case <-s.drain:
-		cc.Drain()
-		select {
-		case <-cc.Closed():
-		case <-ctx.Done(): // the broker is away, or the lanes take nothing
-		}
-		return errDrained
-	case <-ctx.Done():
-		err = ctx.Err()
-	case err = <-broken:
-	}
-	cc.Stop()
-	<-cc.Closed()
-	return err
+	return cc, nil
 }
 
 const pullExpiry = 8 * time.Second
