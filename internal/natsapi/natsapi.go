@@ -56,7 +56,8 @@ type Server struct {
 // ServiceName is what a role is registered as.
 func ServiceName(role string) string { return "admitone-" + role }
 
-// Serve registers each role as a service. Close it.
+// Serve registers each role as a service, and returns when the broker knows of all.
+// Close it.
 func Serve(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -65,6 +66,11 @@ func Serve(cfg Config) (*Server, error) {
 			s.Close(0)
 			return nil, fmt.Errorf("natsapi: register %s: %w", role, err)
 		}
+	}
+	// Else the broker may not know of it yet, and tell an early caller that nobody answers.
+	if err := cfg.Conn.FlushTimeout(knownWithin); err != nil {
+		s.Close(0)
+		return nil, fmt.Errorf("natsapi: make the broker know of the services: %w", err)
 	}
 	return s, nil
 }
@@ -116,6 +122,9 @@ func inquiries() (list []inquiry, err error) {
 	}
 	return list, nil
 }
+
+// knownWithin is how long the broker may take to know of what was registered.
+const knownWithin = 10 * time.Second
 
 // How long a closing server waits for what is on its way to it.
 const (

@@ -112,3 +112,19 @@ func TestATargetIsNoPartOfAPath(t *testing.T) {
 		require.Equal(t, path+" "+path, <-paths, target)
 	}
 }
+
+// Whoever asks as soon as a copy serves is answered.
+func TestServingIsKnownToTheBroker(t *testing.T) {
+	t.Parallel()
+	server := natstest.Server(t)
+	here, there := natstest.Conn(t, server), natstest.Conn(t, server)
+	for range 20 {
+		s, err := natsapi.Serve(natsapi.Config{
+			Conn: here, Version: "1.0.0", Roles: []string{"api"}, Requests: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+			Health: func(context.Context) []api.Check { return nil }, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		ask(t, there, "query.conversation.get", uuid.NewString())
+		s.Close(30 * time.Second)
+	}
+}
