@@ -34,6 +34,10 @@ var errStopped = errors.New("stopped")
 // catchUpChunk is how many events are folded between two flushes.
 const catchUpChunk = 5_000
 
+// catchUpAtOnce is how many aggregates a lane catches up side by side: each is reads
+// and one write, and the read store lets writes share a sync.
+const catchUpAtOnce = 16
+
 // catchUp brings one aggregate's rows up to what the stream holds now, as its
 // leader has it. Healing a gap and un-parking are this. It is idempotent and may
 // run beside lanes and other copies.

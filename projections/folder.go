@@ -56,6 +56,12 @@ func (f *folder) forget(id uuid.UUID) {
 	delete(f.old, id)
 }
 
+// replace puts an entry in the place of a clean one.
+func (f *folder) replace(e *entry) {
+	f.forget(e.id)
+	f.put(e)
+}
+
 // fresh makes the entry of an aggregate that has no home row.
 func (f *folder) fresh(id uuid.UUID) *entry {
 	e, _ := f.g.entryOf(id, nil)

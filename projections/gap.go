@@ -3,10 +3,13 @@ package projections
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/admitone/admitone/eventstore/subscription"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 // Limits of what waits for a missing version.
@@ -89,11 +92,13 @@ func (l *lane) nack(it item, delay time.Duration) {
 // healDue closes gaps that lasted too long, from the stream.
 func (l *lane) healDue(ctx context.Context) {
 	now := time.Now()
+	var due []uuid.UUID
 	for id, x := range l.gaps {
 		if now.Sub(x.since) >= l.tune.healAfter || l.closed(id, x) {
-			l.heal(ctx, id, x)
+			due = append(due, id)
 		}
 	}
+	l.heal(ctx, due)
 }
 
 // closed: everything that waited has been admitted since.
@@ -102,46 +107,64 @@ func (l *lane) closed(id uuid.UUID, x *gap) bool {
 	return e != nil && e.written >= x.highest
 }
 
+// healOldest makes room for more gaps.
 func (l *lane) healOldest(ctx context.Context) {
-	var oldest uuid.UUID
-	var since time.Time
-	for id, x := range l.gaps {
-		if since.IsZero() || x.since.Before(since) {
-			oldest, since = id, x.since
-		}
-	}
-	l.heal(ctx, oldest, l.gaps[oldest])
+	ids := slices.SortedFunc(maps.Keys(l.gaps), func(a, b uuid.UUID) int { return l.gaps[a].since.Compare(l.gaps[b].since) })
+	l.heal(ctx, ids[:min(catchUpAtOnce, len(ids))])
 }
 
-// heal catches one aggregate up whose gap lasted, or parks it where a version was
-// never written.
-func (l *lane) heal(ctx context.Context, id uuid.UUID, x *gap) {
-	if l.closed(id, x) && len(x.aside) == 0 {
-		delete(l.gaps, id)
+// heal catches aggregates up whose gaps lasted, side by side, and parks those of which
+// a version was never written.
+func (l *lane) heal(ctx context.Context, ids []uuid.UUID) {
+	read := make([]*entry, len(ids))
+	var group errgroup.Group
+	group.SetLimit(catchUpAtOnce)
+	for i, id := range ids {
+		if x := l.gaps[id]; l.closed(id, x) && len(x.aside) == 0 {
+			continue
+		}
+		group.Go(func() error {
+			l.persist(ctx, func() (err error) {
+				read[i], err = l.healOne(ctx, id)
+				return err
+			})
+			return nil
+		})
+	}
+	_ = group.Wait()
+	if ctx.Err() != nil {
 		return
 	}
-	l.persist(ctx, func() error {
-		c, err := l.catchUp(ctx, id)
-		if err != nil || c.stopped == nil {
-			return err
+	for i, id := range ids {
+		if read[i] != nil {
+			l.folder.replace(read[i])
 		}
-		return l.g.park(ctx, id, c.stopped, 1, c.last)
-	})
-	if ctx.Err() == nil {
-		l.sub.Done(x.aside...)
+		l.sub.Done(l.gaps[id].aside...)
 		delete(l.gaps, id)
 	}
 }
 
-func (l *lane) catchUp(ctx context.Context, id uuid.UUID) (caught, error) {
+// healOne touches nothing of the lane: many run side by side.
+func (l *lane) healOne(ctx context.Context, id uuid.UUID) (*entry, error) {
 	c, err := l.g.catchUp(ctx, id)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	l.folder.forget(id)
-	l.folder.put(c.entry)
 	l.g.stats.healed.Add(uint64(c.healed))
-	return c, nil
+	if c.stopped != nil {
+		err = l.g.park(ctx, id, c.stopped, 1, c.last)
+	}
+	return c.entry, err
+}
+
+func (l *lane) catchUp(ctx context.Context, id uuid.UUID) error {
+	c, err := l.g.catchUp(ctx, id)
+	if err != nil {
+		return err
+	}
+	l.folder.replace(c.entry)
+	l.g.stats.healed.Add(uint64(c.healed))
+	return nil
 }
 
 // closeGaps is called when a version was admitted that others wait for: those are
@@ -157,7 +180,7 @@ func (l *lane) closeGaps(ctx context.Context, written []*subscription.Delivery) 
 			continue
 		}
 		if _, waits := x.versions[e.version+1]; waits {
-			l.persist(ctx, func() error { _, err := l.catchUp(ctx, id); return err })
+			l.persist(ctx, func() error { return l.catchUp(ctx, id) })
 		}
 		if e = l.folder.get(id); e.written >= x.highest && len(x.aside) == 0 {
 			delete(l.gaps, id)

@@ -1,12 +1,17 @@
 package projections_test
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/admitone/admitone/internal/natstest"
 	"github.com/admitone/admitone/projections"
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 )
 
@@ -125,4 +130,78 @@ func TestManyGapsDoNotDelayOthers(t *testing.T) {
 	eventually(t, 2*time.Minute, "healthy aggregates are written", func() bool { return status(t, p).Counters.Admitted >= 300 })
 	t.Logf("300 events behind 1,100 gaps took %s", time.Since(began))
 	require.True(t, strings.HasPrefix(status(t, p).Status, projections.StatusLive))
+}
+
+// Aggregates whose gaps last are healed side by side: one alone would be a read of the
+// stream and a write for each, one after the other, while the lane does nothing else.
+func TestGapsHealSideBySide(t *testing.T) {
+	w, r := newWorld(t, 1, nil), seeded(t)
+	hoard := &hoard{held: map[eventKey]bool{}, met: make(chan struct{})}
+	p := w.startLive(t, projections.Config{Lanes: 1, HealAfter: 2 * time.Second, AckWait: time.Hour, OnAdmit: hoard.admitted})
+	hoard.share(t, w, p)
+	facts := lives(r, 40, 10)
+	w.publish(t, facts...)
+	eventually(t, 2*time.Minute, "all is written", func() bool { return status(t, p).Counters.Flushed >= uint64(len(facts)) })
+	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
+	select {
+	case <-hoard.met:
+	default:
+		t.Fatal("no two aggregates were healed at once")
+	}
+}
+
+type eventKey struct {
+	aggregate uuid.UUID
+	version   uint64
+}
+
+// hoard takes messages of a projection's consumer and never answers, so that nothing
+// but healing admits them.
+type hoard struct {
+	mu    sync.Mutex
+	held  map[eventKey]bool
+	first uuid.UUID
+	other func()
+	met   chan struct{} // closed when another aggregate is healed beside the first
+}
+
+func (h *hoard) share(t *testing.T, w *world, p *copyOf) {
+	t.Helper()
+	consumer, err := w.stream.JetStream().Consumer(natstest.Context(t), w.stream.Name(), fmt.Sprintf("boxes_g%d_p0", status(t, p).Generation))
+	require.NoError(t, err)
+	taking, err := consumer.Consume(func(m jetstream.Msg) {
+		version, _ := strconv.ParseUint(m.Headers().Get("ce-version"), 10, 64)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.held[eventKey{w.stream.Aggregate(m.Subject()), version}] = true
+	})
+	require.NoError(t, err)
+	t.Cleanup(taking.Stop)
+}
+
+// admitted keeps the first that is healed waiting for another.
+func (h *hoard) admitted(a projections.Admission) {
+	if h.isFirst(a) {
+		select {
+		case <-h.met:
+		case <-time.After(30 * time.Second):
+		}
+	}
+}
+
+func (h *hoard) isFirst(a projections.Admission) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.held[eventKey{a.Aggregate, a.Version}] {
+		return false
+	}
+	switch h.first {
+	case uuid.Nil:
+		h.first, h.other = a.Aggregate, sync.OnceFunc(func() { close(h.met) })
+	case a.Aggregate:
+	default:
+		h.other()
+		return false
+	}
+	return true
 }

@@ -109,10 +109,6 @@ func (l *scanLane) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// aloneAtOnce is how many aggregates a lane catches up side by side: each is reads
-// and one write, and the read store lets writes share a sync.
-const aloneAtOnce = 16
-
 // finish writes the rest and catches up, one by one, what could not be folded in
 // passing: aggregates with events out of order beyond the bound, with a hole, or
 // with an event that cannot be read or applied.
@@ -124,7 +120,7 @@ func (l *scanLane) finish(ctx context.Context) error {
 		l.alone[id] = struct{}{}
 	}
 	var group errgroup.Group
-	group.SetLimit(aloneAtOnce)
+	group.SetLimit(catchUpAtOnce)
 	for id := range l.alone {
 		l.folder.forget(id)
 		group.Go(func() error {
