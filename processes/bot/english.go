@@ -41,15 +41,12 @@ func (English) Needs(m Message) Needs {
 		return Needs{Offers: &Wanted{Max: limit(r.words)}}
 	case wantsKept, wantsHelp, saysThanks, saysHello:
 		return Needs{}
-	case wantsPerson, wantsBeyond, notUnderstood:
-		if r.Waiting || r.wavers() {
-			return Needs{} // nobody is to be told what there is
-		}
 	}
-	if r.order != uuid.Nil {
-		return Needs{Order: r.order}
+	if r.forPerson() && (r.Waiting || r.wavers()) {
+		return Needs{} // nobody is to be told what there is
 	}
-	return Needs{Orders: true}
+	// An agent is told of all; and a text that names no id may name a title.
+	return Needs{Order: r.order, Orders: r.forPerson() || named(r.Text) == uuid.Nil}
 }
 
 // Answer is a Bot's.
@@ -72,6 +69,11 @@ func (English) Answer(q Question) Answer {
 		return a // it was cancelled in another way, or it is too late
 	}
 	return propose(a.Text, r.Proposed.OrderID)
+}
+
+// forPerson: an agent is needed.
+func (r reading) forPerson() bool {
+	return r.intent == wantsPerson || r.intent == wantsBeyond || r.intent == notUnderstood
 }
 
 // asked: the Bot waits for a yes or a no.
@@ -102,7 +104,7 @@ func (r reading) decided(q Question, d decision) Answer {
 	case q.Cancelled == nil:
 		return Answer{Cancel: id}
 	case errors.Is(q.Cancelled.Refusal, ErrUnreadable):
-		return r.cannotRead(q, &Order{ID: id, Unreadable: true})
+		return r.cannotRead(&Order{ID: id, Unreadable: true}, q.Orders)
 	case q.Cancelled.Refusal != nil:
 		return say("I could not cancel order %s: %s.", id, detail(q.Cancelled.Refusal))
 	}
@@ -148,14 +150,17 @@ func (r reading) handOver(q Question, reason string) Answer {
 	if r.Waiting {
 		return say("%s", withPeople)
 	}
-	return Answer{HandOver: reason + " " + foundOf(q)}
+	spoken := r.chosen(q)
+	if spoken == nil && len(q.Orders) > 0 {
+		spoken = &q.Orders[0]
+	}
+	return Answer{HandOver: reason + " " + foundOf(spoken, q.Orders)}
 }
 
 // cannotRead leaves to an agent what is asked about an order that cannot be read.
-func (r reading) cannotRead(q Question, o *Order) Answer {
+func (r reading) cannotRead(o *Order, orders []Order) Answer {
 	if r.Waiting {
 		return say("I cannot read order %s. %s", o.ID, withPeople)
 	}
-	q.Order = o
-	return r.handOver(q, "The user asked about an order.")
+	return Answer{HandOver: "The user asked about an order. " + foundOf(o, orders)}
 }

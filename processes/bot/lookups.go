@@ -28,7 +28,7 @@ const (
 
 // How much is looked up.
 const (
-	maxOrders = 5
+	maxOrders = 20
 	maxOffers = 5
 )
 

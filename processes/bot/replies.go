@@ -26,16 +26,14 @@ func propose(before string, id uuid.UUID) Answer {
 
 // aboutOrder answers what is asked about one order.
 func (r reading) aboutOrder(q Question) Answer {
-	o := chosen(q, map[intent]func(Order) bool{
-		wantsStatus: anyOrder, wantsReason: refusedOrGone, wantsExpiry: notEnded, wantsCancel: notEnded,
-	}[r.intent])
+	o := r.chosen(q)
 	switch {
 	case o == nil && r.order != uuid.Nil:
 		return say("I find no order %s among yours.", r.order)
 	case o == nil:
 		return say("I find no order of yours.")
 	case o.Unreadable:
-		return r.cannotRead(q, o)
+		return r.cannotRead(o, q.Orders)
 	}
 	switch r.intent {
 	case wantsReason:
@@ -45,7 +43,29 @@ func (r reading) aboutOrder(q Question) Answer {
 	case wantsCancel:
 		return o.cancel(r.At)
 	}
-	return say("%s", o.status(r.At))
+	return say("%s", r.whereAre(o, q))
+}
+
+// whereAre says where an order is; or where all are that may not have ended, if it is
+// one of several.
+func (r reading) whereAre(o *Order, q Question) string {
+	of := r.spokenOf(q)
+	if !notEnded(*o) || len(only(of, notEnded)) < 2 {
+		return o.status(r.At)
+	}
+	open := only(of, mayBeOpen)
+	var text strings.Builder
+	text.WriteString("These orders of yours have not ended:")
+	for _, o := range open[:min(len(open), maxSaid)] {
+		text.WriteString("\n- " + o.status(r.At))
+	}
+	switch {
+	case len(open) > maxSaid:
+		text.WriteString("\nThere are more of them: ask for one by its title or its id.")
+	case len(q.Orders) >= maxOrders:
+		text.WriteString("\nThere may be older ones: ask for one by its id.")
+	}
+	return text.String()
 }
 
 // label names an order in a sentence.
@@ -53,6 +73,9 @@ func (o *Order) label() string { return fmt.Sprintf("Your order for %s (%s)", ti
 
 // status says where an order is.
 func (o *Order) status(now time.Time) string {
+	if o.Unreadable {
+		return "I cannot read order " + o.ID.String() + "; ask for a person, who can look into it."
+	}
 	switch o.Status {
 	case order.StatusPlaced:
 		return o.label() + " is placed; its ticket is being reserved for you."

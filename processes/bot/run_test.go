@@ -36,6 +36,25 @@ func TestAUserIsAnswered(t *testing.T) {
 	require.Len(t, o.answers(t, id), 6)
 }
 
+// The newest order has ended, and older ones have not.
+func TestOpenOrdersAreFoundBehindOnesThatEnded(t *testing.T) {
+	t.Parallel()
+	o := setup(t, 1)
+	o.run(t)
+	first := o.place(t, userID)
+	for range 6 {
+		require.NoError(t, handle(t, o.buy, o.place(t, userID), order.Command(order.Cancel{BuyerID: userID})))
+	}
+	id, question := o.begin(t, userID, "Where is my order?")
+	require.Contains(t, o.answer(t, id, question).text, first.String())
+	second := o.place(t, userID)
+	all := o.answer(t, id, o.write(t, id, userID, "Where are my orders?")).text
+	require.Contains(t, all, first.String())
+	require.Contains(t, all, second.String())
+	require.Equal(t, "The Bot did not understand the user. Order "+second.String()+" of theirs is placed. Order "+first.String()+" of theirs is placed.",
+		o.answer(t, id, o.write(t, id, userID, "asdf")).handOver)
+}
+
 func TestAnOrderIsCancelledOnce(t *testing.T) {
 	t.Parallel()
 	o := setup(t, 1)
