@@ -2,6 +2,7 @@ package bot
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/admitone/admitone/domain/conversation"
 	"github.com/google/uuid"
@@ -22,6 +23,9 @@ type reading struct {
 func read(m Message) reading {
 	r := reading{Message: m, words: words(m.Text), order: named(m.Text)}
 	r.intent = intentOf(r.words)
+	if r.intent == notUnderstood && !r.asked() && decisionOf(m.Text) == yes {
+		r.intent = saysYes
+	}
 	for _, other := range []uuid.UUID{m.Proposed.OrderID, m.OrderID} {
 		if r.order == uuid.Nil {
 			r.order = other
@@ -39,6 +43,8 @@ func (English) Needs(m Message) Needs {
 	switch r.intent {
 	case wantsOffers:
 		return Needs{Offers: &Wanted{Max: limit(r.words)}}
+	case saysYes:
+		return Needs{Orders: true}
 	case wantsKept, wantsHelp, saysThanks, saysHello:
 		return Needs{}
 	}
@@ -91,7 +97,8 @@ func (r reading) decision() decision {
 	return decisionOf(r.Text)
 }
 
-// wavers: it says something to what the Bot has asked, but neither yes nor no.
+// wavers: it says something to what the Bot has asked, but neither yes nor no. What a
+// sign alone says, such as a thumb, is not sure enough to cancel an order.
 func (r reading) wavers() bool {
 	return r.asked() && r.intent == notUnderstood && soundsDecided(r.words)
 }
@@ -125,10 +132,26 @@ func (r reading) answer(q Question) Answer {
 		return say("Hello! %s %s", abilities, r.aboutPeople())
 	case saysThanks:
 		return say("You're welcome. Write again whenever you need something.")
+	case saysYes:
+		return r.toNothing(q)
 	case notUnderstood:
-		return r.handOver(q, "The Bot did not understand the user.")
+		return r.handOver(q, didNotUnderstand)
 	}
 	return r.aboutOrder(q)
+}
+
+const didNotUnderstand = "The Bot did not understand the user."
+
+// toNothing answers a yes that nothing was asked for, most likely a second one.
+func (r reading) toNothing(q Question) Answer {
+	gone := only(q.Orders, cancelled)
+	switch len(gone) {
+	case 0:
+		return r.handOver(q, didNotUnderstand)
+	case 1:
+		return say("There is nothing left to say yes to. %s already.", strings.TrimSuffix(gone[0].status(r.At), "."))
+	}
+	return Answer{Text: list("There is nothing left to say yes to. These orders of yours are cancelled already:", gone, r.At)}
 }
 
 const abilities = "I can tell you where an order is, when it expires and why it was refused, cancel an order, " +

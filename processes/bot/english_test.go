@@ -145,7 +145,7 @@ func TestWhereSeveralOrdersAre(t *testing.T) {
 		require.Equal(t, want, English{}.Answer(asks(said, all[:3]...)).Text)
 		a := English{}.Answer(asks(said, all...))
 		require.Equal(t, maxSaid, strings.Count(a.Text, "waits for your payment"))
-		require.True(t, strings.HasSuffix(a.Text, "\nThere are more of them: ask for one by its title or its id."), a.Text)
+		require.True(t, strings.HasSuffix(a.Text, "\nThere are more of them. Ask for one by its title or its id."), a.Text)
 	}
 	lost := Order{ID: orderTwo, Unreadable: true}
 	require.Contains(t, English{}.Answer(asks("where are my orders", all[1], lost, all[2])).Text, "\n- I cannot read order "+orderTwo.String())
@@ -197,6 +197,29 @@ func TestAnOrderIsCancelledOnAYes(t *testing.T) {
 	done.Cancelled.Refusal = order.ErrEnded.Because("the order is completed and cannot change any more")
 	require.Equal(t, say("I could not cancel order %s: the order is completed and cannot change any more.", orderOne), English{}.Answer(done))
 	require.Equal(t, say("All right, I have not cancelled order %s. It stays as it is.", orderOne), English{}.Answer(decides("no, don't cancel it")))
+	for _, said := range []string{"n", "nope", "I'd rather keep it", "keep it"} {
+		require.Contains(t, English{}.Answer(decides(said)).Text, "I have not cancelled order", said)
+	}
+	for _, said := range []string{"y", "yep"} {
+		require.Equal(t, Answer{Cancel: orderOne}, English{}.Answer(decides(said)), said)
+	}
+}
+
+func TestAYesToNothing(t *testing.T) {
+	t.Parallel()
+	one, two := number(1, "First", order.StatusCancelled), number(2, "Second", order.StatusCancelled)
+	open := orderOf(orderOne, order.StatusAwaitingPayment)
+	for _, said := range []string{"yes", "y", "Yes please", "yes, go ahead"} {
+		q := asks(said, open, one)
+		require.Equal(t, Needs{Orders: true}, English{}.Needs(q.Message))
+		require.Equal(t, say(`There is nothing left to say yes to. Your order for "First" (%s) is cancelled already.`, one.ID), English{}.Answer(q))
+		require.Contains(t, English{}.Answer(asks(said, one, open, two)).Text, "are cancelled already:\n- "+one.status(now)+"\n- "+two.status(now))
+		require.Contains(t, English{}.Answer(asks(said, open)).HandOver, "did not understand")
+		about := asks(said, one)
+		about.OrderID, about.Order = open.ID, &open
+		require.Contains(t, English{}.Answer(about).Text, one.ID.String())
+	}
+	require.NotEmpty(t, English{}.Answer(asks("👍", one)).HandOver)
 }
 
 func TestWithoutAYesItIsAskedAgain(t *testing.T) {
@@ -205,6 +228,7 @@ func TestWithoutAYesItIsAskedAgain(t *testing.T) {
 	open := orderOf(orderOne, order.StatusAwaitingPayment)
 	for _, said := range []string{"thanks", "hello", "yes?", "when does it expire?", "what is for sale?", "cancel it?",
 		"yes, cancel " + orderTwo.String(), "no, " + orderTwo.String(), "please cancel",
+		"wait", "Wait!", "hold on", "maybe", "maybe later", "hm", "not sure", "I'm not sure yet", "I don't know", "let me think about it", "wait, no, yes", "👍", "👍🏽 👍", "🤷", "...", "y?",
 		"ok thanks", "ok, thank you very much", "sure, thanks", "I'm good, thanks, ok", "i'm ok", "ok, good", "ok so then", "yes and", "Yes 👎", "yes ❌",
 		strings.Repeat("yes ", maxRead), "yes" + strings.Repeat(" ", maxRead) + "but no"} {
 		q := decides(said)
@@ -253,7 +277,7 @@ func TestWhatIsNotUnderstoodIsHandedOver(t *testing.T) {
 	paid := orderOf(orderOne, order.StatusCompleted)
 	require.Equal(t, Answer{HandOver: "The Bot did not understand the user. Order " + orderOne.String() + " of theirs is completed."},
 		English{}.Answer(asks("tell me about the moon", paid)))
-	for _, said := range []string{"hm", "maybe later", "asdf"} {
+	for _, said := range []string{"blue", "maybe the weather is fine", "asdf"} {
 		require.NotEmpty(t, English{}.Answer(decides(said)).HandOver, "it is no answer to the Bot's question: %s", said)
 	}
 }

@@ -21,6 +21,7 @@ const (
 	wantsCancel   intent = "an order cancelled"
 	wantsOffers   intent = "what is for sale"
 	wantsStatus   intent = "where an order is"
+	saysYes       intent = "yes, and was asked nothing"
 	wantsHelp     intent = "what the Bot can do"
 	saysThanks    intent = "thanks"
 	saysHello     intent = "hello"
@@ -146,17 +147,22 @@ const (
 )
 
 var (
-	affirms = regexp.MustCompile(`\b(?:yes|yeah|yep|yup|sure|ok|okay|absolutely|definitely|certainly|please do|do it|do that|go ahead|correct|confirm|confirmed|of course|agree|agreed|cancel it|cancel the order|cancel my order|that's right)\b`)
+	affirms = regexp.MustCompile(`\b(?:y|yes|yeah|yep|yup|sure|ok|okay|absolutely|definitely|certainly|please do|do it|do that|go ahead|correct|confirm|confirmed|of course|agree|agreed|cancel it|cancel the order|cancel my order|that's right)\b`)
 	// Of these one is enough, whatever the other assents are.
-	consents = regexp.MustCompile(`\b(?:yes|yeah|yep|yup|please do|do it|do that|go ahead|cancel it|cancel the order|cancel my order)\b`)
+	consents = regexp.MustCompile(`\b(?:y|yes|yeah|yep|yup|please do|do it|do that|go ahead|cancel it|cancel the order|cancel my order)\b`)
 	// These may be said to anything, so they must be all that is said.
 	bare = regexp.MustCompile(`^(?:sure|ok|okay|fine|good|absolutely|definitely|certainly|correct|confirm|confirmed|of course|i agree|agreed|that's right)$`)
 	// assents are all the words that a yes may have: anything else may take it back.
-	assents = regexp.MustCompile(`^(?:(?:and |just |so |then )?(?:yes|yeah|yep|yup|sure|ok|okay|fine|good|absolutely|definitely|certainly|please|do it|do that|do so|do|go ahead|` +
+	assents = regexp.MustCompile(`^(?:(?:and |just |so |then )?(?:y|yes|yeah|yep|yup|sure|ok|okay|fine|good|absolutely|definitely|certainly|please|do it|do that|do so|do|go ahead|` +
 		`correct|confirm|confirmed|of course|i agree|agreed|(?:i want to |i would like to |i'd like to |you can |you may |let's )?cancel(?: it| that| order| the order| my order| this order)?|` +
 		`(?:i'm|i am) sure|that's (?:right|correct|fine|ok|okay)|then|now|thanks|thank you|for me|very much)(?: |$))+$`)
 	negated = regexp.MustCompile(`\b(?:don't|dont|do not|never|not|won't|shouldn't)\b(?: \w+){0,2}? (?:cancel it|do it|do that|cancel)\b`)
-	denies  = regexp.MustCompile(`^(?:please )?(?:no|nope|nah|never|don't|dont|do not|not|keep|leave|rather not|stop|i'd rather not|i changed my mind|forget it)\b`)
+	denies  = regexp.MustCompile(`^(?:please )?(?:no|nope|nah|never|don't|dont|do not|not|keep|leave|rather not|stop|i'd rather not|i changed my mind|forget it|n$|` +
+		`(?:i'd|i would|i'll|i will|i want to|let me|let's) (?:rather |prefer to |like to |just )?(?:keep|leave) (?:it|that|this|my|the)\b)`)
+	// hesitates is all that somebody says who has not made up his mind.
+	hesitates = regexp.MustCompile(`^(?:(?:hm+|um+|uh+|er+|well|please|ok|okay|yes|no|wait|hold on|hang on|maybe|perhaps|possibly|later|unsure|undecided|dunno|` +
+		`not (?:\w+ )?sure|(?:i'm|i am) (?:not (?:\w+ )?sure|unsure|undecided|still thinking|thinking)|i (?:don't|dont|do not) know|let me think|no idea|it depends|` +
+		`(?:give me |just )?(?:a|one) (?:moment|minute|second|sec|bit)|about it|yet)(?: |$))+$`)
 )
 
 // decisionOf reads a yes or a no. A yes must be nothing but one, since an order is
@@ -174,8 +180,11 @@ func decisionOf(text string) decision {
 	return unclear
 }
 
-// soundsDecided tells whether words sound like a yes or a no, or like both.
-func soundsDecided(words string) bool { return affirms.MatchString(words) || denies.MatchString(words) }
+// soundsDecided tells whether words sound like a yes or a no, or like both, or like
+// neither yet. Signs alone are no words.
+func soundsDecided(words string) bool {
+	return words == "" || affirms.MatchString(words) || denies.MatchString(words) || hesitates.MatchString(words)
+}
 
 // isSign: what words drops, and is more than what parts words.
 func isSign(r rune) bool {

@@ -221,6 +221,9 @@ func TestDecisions(t *testing.T) {
 	for want, table := range map[decision]string{
 		yes: `
 			yes
+			y
+			Y
+			y please
 			Yes!
 			YES PLEASE
 			yeah, do it
@@ -248,6 +251,13 @@ func TestDecisions(t *testing.T) {
 			no
 			No!
 			nope
+			n
+			N!
+			I'd rather keep it
+			I would rather keep it, thanks
+			I'll keep my order
+			I want to keep it
+			let's leave it as it is
 			no thanks
 			No, don't
 			don't cancel it
@@ -277,6 +287,17 @@ func TestDecisions(t *testing.T) {
 			yes, cancel all my other orders
 			no problem, go ahead
 			👍
+			👍👍🏽
+			wait
+			hold on
+			hold on a second
+			not sure
+			I'm not so sure
+			maybe later
+			let me think about it
+			y?
+			y not
+			yes, I'd rather keep it
 			when does it expire?
 			ok thanks
 			ok, thank you very much

@@ -19,6 +19,8 @@ func notEnded(o Order) bool { return !o.Unreadable && !o.Status.Ended() }
 
 func mayBeOpen(o Order) bool { return o.Unreadable || !o.Status.Ended() }
 
+func cancelled(o Order) bool { return o.Status == order.StatusCancelled }
+
 func refusedOrGone(o Order) bool { return o.Status.Ended() && o.Status != order.StatusCompleted }
 
 // only are the orders that fit.

@@ -54,18 +54,25 @@ func (r reading) whereAre(o *Order, q Question) string {
 		return o.status(r.At)
 	}
 	open := only(of, mayBeOpen)
-	var text strings.Builder
-	text.WriteString("These orders of yours have not ended:")
-	for _, o := range open[:min(len(open), maxSaid)] {
-		text.WriteString("\n- " + o.status(r.At))
-	}
+	text := list("These orders of yours have not ended:", open, r.At)
 	switch {
 	case len(open) > maxSaid:
-		text.WriteString("\nThere are more of them: ask for one by its title or its id.")
+		text += " Ask for one by its title or its id."
 	case len(q.Orders) >= maxOrders:
-		text.WriteString("\nThere may be older ones: ask for one by its id.")
+		text += "\nThere may be older ones: ask for one by its id."
 	}
-	return text.String()
+	return text
+}
+
+// list says where each of some orders is.
+func list(what string, orders []Order, now time.Time) string {
+	for _, o := range orders[:min(len(orders), maxSaid)] {
+		what += "\n- " + o.status(now)
+	}
+	if len(orders) > maxSaid {
+		what += "\nThere are more of them."
+	}
+	return what
 }
 
 // label names an order in a sentence.

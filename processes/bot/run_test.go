@@ -63,11 +63,15 @@ func TestAnOrderIsCancelledOnce(t *testing.T) {
 	id, first := o.begin(t, userID, "please cancel my order")
 	require.Contains(t, o.answer(t, id, first).text, "Shall I cancel order "+mine.String())
 	require.Contains(t, o.answer(t, id, o.write(t, id, userID, "yes?")).text, "Shall I cancel order")
+	require.Contains(t, o.answer(t, id, o.write(t, id, userID, "👍")).text, "Shall I cancel order")
 	require.Equal(t, order.StatusPlaced, o.statusOf(t, mine))
 	require.Equal(t, say("Order %s is cancelled. You have nothing to pay.", mine).Text, o.answer(t, id, o.write(t, id, userID, "yes please")).text)
 	require.Equal(t, order.StatusCancelled, o.statusOf(t, mine))
+	require.Contains(t, o.answer(t, id, o.write(t, id, userID, "yes")).text, mine.String()+") is cancelled already.")
 	require.Contains(t, o.answer(t, id, o.write(t, id, userID, "cancel it")).text, "I cannot cancel that any more.")
-	require.Contains(t, o.answer(t, id, o.write(t, id, userID, "yes")).handOver, "did not understand", "nothing was asked")
+	other := o.place(t, userID)
+	require.Contains(t, o.answer(t, id, o.write(t, id, userID, "yes")).text, "nothing left to say yes to", "nothing was asked")
+	require.Equal(t, order.StatusPlaced, o.statusOf(t, other))
 }
 
 func TestAnOrderThatEndsBeforeTheYes(t *testing.T) {
