@@ -45,7 +45,7 @@ func (English) Needs(m Message) Needs {
 		return Needs{Offers: &Wanted{Max: limit(r.words)}}
 	case saysYes:
 		return Needs{Orders: true}
-	case wantsKept, wantsHelp, saysThanks, saysHello:
+	case wantsKept, wantsNoPerson, wantsHelp, asksWhoItIs, saysThanks, saysHello:
 		return Needs{}
 	}
 	if r.forPerson() && (r.Waiting || r.wavers()) {
@@ -91,7 +91,11 @@ func (r reading) decision() decision {
 	if other := named(r.Text); !r.Decides || other != uuid.Nil && other != r.Proposed.OrderID {
 		return unclear
 	}
-	if r.intent == wantsPerson || r.intent == wantsBeyond || len(r.Text) > maxRead {
+	switch r.intent {
+	case wantsPerson, wantsNoPerson, wantsBeyond, asksWhoItIs:
+		return unclear
+	}
+	if len(r.Text) > maxRead {
 		return unclear
 	}
 	return decisionOf(r.Text)
@@ -128,6 +132,10 @@ func (r reading) answer(q Question) Answer {
 		return offers(limit(r.words), q.Offers)
 	case wantsKept:
 		return say("I have cancelled nothing. I only do that when you ask me to and then say yes.")
+	case wantsNoPerson:
+		return r.stays()
+	case asksWhoItIs:
+		return say("I am a bot, not a person. %s %s", abilities, r.aboutPeople())
 	case wantsHelp, saysHello:
 		return say("Hello! %s %s", abilities, r.aboutPeople())
 	case saysThanks:
@@ -165,6 +173,14 @@ func (r reading) aboutPeople() string {
 		return withPeople
 	}
 	return "If you would rather talk to a person, just say so."
+}
+
+// stays is for who wants nobody else.
+func (r reading) stays() Answer {
+	if r.Waiting {
+		return say("All right. %s Until then, ask me what you like.", withPeople)
+	}
+	return say("All right, I am not handing you over. %s", abilities)
 }
 
 // handOver tells the agent what was found. For a user who waits for one already there

@@ -282,6 +282,30 @@ func TestWhatIsNotUnderstoodIsHandedOver(t *testing.T) {
 	}
 }
 
+func TestWhoItIs(t *testing.T) {
+	t.Parallel()
+	for _, said := range []string{"are you a bot?", "are you a real person?", "am I talking to a human?"} {
+		a := English{}.Answer(asks(said))
+		require.True(t, strings.HasPrefix(a.Text, "I am a bot, not a person."), a)
+		require.Contains(t, a.Text, "If you would rather talk to a person, just say so.")
+	}
+}
+
+func TestNobodyElseIsWanted(t *testing.T) {
+	t.Parallel()
+	open := orderOf(orderOne, order.StatusAwaitingPayment)
+	for _, said := range []string{"I don't want to talk to a person", "please don't hand me over"} {
+		a := English{}.Answer(asks(said, open))
+		require.Contains(t, a.Text, "I am not handing you over.", said)
+		about := decides(said)
+		about.Order = &open
+		require.Equal(t, about.Proposed, English{}.Answer(about).Proposes, "it is neither yes nor no: %s", said)
+		about = asks(said)
+		about.Waiting = true
+		require.Contains(t, English{}.Answer(about).Text, withPeople, said)
+	}
+}
+
 // Who waits for an agent is told so, and is still answered what the Bot knows.
 func TestWhoWaitsIsToldSo(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,8 @@ const (
 	wantsCancel   intent = "an order cancelled"
 	wantsOffers   intent = "what is for sale"
 	wantsStatus   intent = "where an order is"
+	wantsNoPerson intent = "no person"
+	asksWhoItIs   intent = "whether it is a bot"
 	saysYes       intent = "yes, and was asked nothing"
 	wantsHelp     intent = "what the Bot can do"
 	saysThanks    intent = "thanks"
@@ -35,20 +37,49 @@ type rule struct {
 	// looked for first, since that takes a hundredth of the time.
 	stems []string
 	says  *regexp.Regexp
+	// aside is what only sounds like it, and is passed over; may be nil.
+	aside *regexp.Regexp
 }
 
 func when(i intent, stems string, patterns ...string) rule {
-	return rule{i, strings.Fields(stems), regexp.MustCompile(`\b(?:` + strings.Join(patterns, "|") + `)`)}
+	return rule{intent: i, stems: strings.Fields(stems), says: oneOf(patterns)}
+}
+
+// but passes over what only sounds like a rule's intent.
+func (r rule) but(patterns ...string) rule {
+	r.aside = oneOf(patterns)
+	return r
+}
+
+func oneOf(patterns []string) *regexp.Regexp {
+	return regexp.MustCompile(`\b(?:` + strings.Join(patterns, "|") + `)`)
 }
 
 func (r rule) matches(text string) bool {
-	return slices.ContainsFunc(r.stems, func(stem string) bool { return strings.Contains(text, stem) }) && r.says.MatchString(text)
+	if !slices.ContainsFunc(r.stems, func(stem string) bool { return strings.Contains(text, stem) }) || !r.says.MatchString(text) {
+		return false
+	}
+	return r.aside == nil || r.says.MatchString(r.aside.ReplaceAllString(text, " "))
 }
 
 // Parts of the patterns below.
 const (
 	person  = `(?:person|human|agent|representative|operator|staff|employee|manager|supervisor|advisor|colleague|someone (?:real|who|from))\b`
 	thing   = `(?:orders?|tickets?|purchase|booking|reservation|it|that|this)\b`
+	people  = `(?:` + person + `|(?:someone|somebody|anyone|anybody|people|support|team)\b)`
+	dont    = `(?:do not|don't|dont|please not)`
+	passOn  = `(?:hand|pass|transfer|escalate|connect|forward|refer|put)`
+	another = `(?: (?:me|us|this|it|my \w+))?(?: (?:over|on|off|through))?(?: (?:to|with))?(?: (?:an?|any|the|another|some|your))?(?: (?:real|actual|live))?`
+	// noPerson is that nobody else is wanted.
+	noPerson = `(?:` + dont + ` ` + passOn + `(?:` + another + ` ` + people + `|(?: (?:me|us|this|it))?(?: (?:over|on|off))?\b)` +
+		`|(?:(?:` + dont + `|did not|didn't|never|wouldn't|would not) (?:really |even )?(?:want|need|like|wish|care|ask(?:ed)?)(?: for| to)?|` + dont + `|(?:rather|prefer) not(?: to)?|no need (?:to|for))` +
+		`(?: (?:talk|speak|chat|write|call|involve|` + passOn + `))?` + another + ` ` + people +
+		`|(?:(?:` + dont + `|never) (?:really |even )?(?:want|need|like|wish) (?:you )?to|no need to) (?:` + passOn + `|be (?:handed|passed|transferred|escalated|connected|forwarded|referred|put))(?: me| us| this| it)?(?: over| on| off| through)?\b` +
+		`|stop (?:hand|pass|transferr|escalat|connect|forward)ing(?: me| this)?(?: over| on)?\b|^(?:please )?no (?:more )?` + people + `(?: please| thanks| thank you)?$)`
+	bots = `(?:an? |the |some )?(?:(?:real|actual|live|human) )*(?:chat ?bot|bot|robot|human|person|machine|computer|program|ai|automated|someone|somebody)(?: being)?\b`
+	// aBot is a question of who it is.
+	aBot = `(?:(?:are you|is (?:this|that|it)) (?:\w+ )?` + bots + `|(?:am i|are we) (?:\w+ )?(?:talking|speaking|chatting|writing) (?:to|with) ` + bots +
+		`|(?:you are|you're) (?:\w+ )?` + bots + ` (?:right|correct|aren't you|are you not))(?: or (?:to |with )?` + bots + `)?`
 	refused = `(?:refus|reject|declin|den(?:y|ied)\b|turned down|not accepted|unsuccessful)`
 	ended   = `(?:` + refused + `|cancel|fail|expire|(?:not|n't) (?:\w+ ){0,3}(?:go through|work|get|happen|accept)|gone)`
 )
@@ -56,12 +87,12 @@ const (
 // rules are tried in this order: what needs a person first, what undoes something
 // before what does it, and what is only polite last.
 var rules = []rule{
-	when(wantsHelp, "are", `are you (?:a |an )?(?:real )?(?:bot|robot|human|person|machine|ai)\b`),
 	when(wantsPerson, "person human agent represent operator staff employee manager supervisor advisor colleague some people support team service bot robot machine computer",
 		`(?:talk|speak|chat|write|connect|transfer|pass|put|get|hand|escalate|reach|contact|want|need|give|is there|ask|call|see) .*`+person,
 		`(?:talk|speak|chat|connect|transfer|escalate|reach|contact)\b.* (?:someone|somebody|people|support|team)\b`,
 		`(?:real|actual|live) `+person, `(?:no|not|\w+n't|stop) .*(?:bot|bots|robot|machine|computer)\b`,
-		`(?:human|agent|operator|representative)(?: please)?$`, `customer (?:service|support)\b`, `support team\b`),
+		`(?:human|agent|operator|representative)(?: please)?$`, `customer (?:service|support)\b`, `support team\b`).but(noPerson, aBot),
+	when(asksWhoItIs, "bot human person machine computer program ai automated some who", aBot, `who (?:are you|am i (?:talking|speaking|chatting|writing) (?:to|with))\b`),
 	when(wantsBeyond, "refund money charge fraud scam stolen hack complain lawyer invoice receipt password mail account name address data",
 		`refund`, `money back\b`, `charged (?:me )?(?:twice|double|again|too)`, `double charge`, `chargeback`, `fraud`, `scam`, `stolen\b`,
 		`hack`, `complain`, `lawyer`, `invoice`, `receipt`, `password`, `e-?mail address\b`, `(?:delete|close|change|update) my (?:account|name|address|data|e-?mail)`),
@@ -88,9 +119,10 @@ var rules = []rule{
 		`where(?:'s|s| is| are| did| has)?\b.*`+thing, `status\b`, `track`, `what(?:'s|s| is) (?:happening|going on|up|new) (?:with|to)\b`, `(?:how is|how's|how are) .*`+thing,
 		`(?:any )?(?:news|update|progress)\b.*`, `(?:is|has|did|was|have|do) (?:i |you )?.*`+thing+`.*(?:go|gone|went|through|confirmed|placed|paid|complete|completed|reserved|ready|done|received|mine|got|arrive|arrived|ok|okay|fine)\b`,
 		`(?:see|show|check|look (?:at|up|into)|find|list|about) (?:me )?(?:my|the) (?:last |latest |newest )?(?:orders?|purchases?|bookings?)\b`, `(?:have|did) (?:i|you) (?:get|got|received?) .*`+thing, `my orders?$`, `i ordered\b`, `(?:haven't|have not|not yet|still waiting|still no)\b.*`),
+	when(wantsNoPerson, "not n't dont never no need stop", noPerson),
 	when(saysThanks, "thank cheers helped ok right got see fine cool nice", `(?:thanks?|thank you|cheers)\b.* help`, `that helped\b`, `^(?:ok|okay|all ?right|got it|i see|fine|cool|nice)$`),
 	when(wantsHelp, "help what how who menu options",
-		`help`, `what (?:can|do) you (?:do|know)\b`, `how (?:does this|do you) work\b`, `who are you\b`, `menu\b`, `options\b`),
+		`help`, `what (?:can|do) you (?:do|know)\b`, `how (?:does this|do you) work\b`, `menu\b`, `options\b`),
 	when(saysThanks, "thank thx ty cheers appreciate great perfect awesome wonderful excellent bye have",
 		`thanks?\b`, `thank you\b`, `thx\b`, `ty\b`, `cheers\b`, `appreciate`, `great\b`, `perfect\b`, `awesome\b`, `wonderful\b`, `excellent\b`, `good ?bye\b`, `bye\b`, `have a (?:nice|good|great)`),
 	when(saysHello, "h greet good yo any",

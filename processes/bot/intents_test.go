@@ -27,7 +27,11 @@ var phrasings = map[intent]string{
 		Has my order expired?
 		I still haven't got my ticket
 		Is it paid?
-		what's up with my order`,
+		what's up with my order
+		where are my orders
+		Where is my order for First?
+		Please don't hand me over, where is my order?
+		I don't want to talk to a person, where is my order`,
 	wantsExpiry: `
 		When does it expire?
 		when does my order expire
@@ -108,7 +112,51 @@ var phrasings = map[intent]string{
 		I'd like to chat with a member of staff
 		Put me through to your manager
 		Can I speak with someone about cancelling my order?
-		stop, you are a stupid robot`,
+		stop, you are a stupid robot
+		Are you a bot? I want to talk to a person
+		I don't want to talk to you, I want to talk to a person
+		I don't want a bot but a human
+		I don't understand, I want to speak to an agent
+		Don't hand me to the bot again, give me a human
+		I don't need support, I need a manager
+		You didn't connect me to a person
+		why don't you connect me to an agent
+		Can't you put me through to a human?
+		I'm talking to a bot, get me a person
+		is there a person I can talk to`,
+	wantsNoPerson: `
+		I don't want to talk to a person
+		I do not want to speak to an agent
+		please don't hand me over
+		Please do not hand me over to a human
+		don't transfer me to an agent
+		I'd rather not talk to a person
+		I don't need a human
+		No need to hand me over
+		I don't want to be handed over
+		Don't connect me with anybody
+		I never asked for a person
+		I don't want you to hand me over
+		don't pass this on to support
+		No agent please
+		stop handing me over
+		dont escalate it please`,
+	asksWhoItIs: `
+		are you a bot
+		are you a bot?
+		Are you human?
+		are you a real person?
+		Are you a human being?
+		am I talking to a human?
+		Am I talking to a bot or a person?
+		am i speaking with a real person
+		Is this a bot?
+		is it an automated reply
+		Are you really a person?
+		Are you an AI?
+		You're a bot, right?
+		who are you?
+		Who am I talking to?`,
 	wantsBeyond: `
 		I want a refund
 		Give me my money back!
@@ -168,10 +216,10 @@ var phrasings = map[intent]string{
 		help
 		What can you do?
 		how does this work
-		who are you?
-		are you a bot
-		Are you human?
 		I need help
+		I need some help
+		what are my options
+		could somebody help
 		can you help me
 		what do you know
 		menu
