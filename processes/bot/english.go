@@ -45,7 +45,7 @@ func (English) Needs(m Message) Needs {
 		return Needs{Offers: &Wanted{Max: limit(r.words)}}
 	case saysYes:
 		return Needs{Orders: true}
-	case wantsKept, wantsNoPerson, wantsHelp, asksWhoItIs, saysThanks, saysHello:
+	case wantsKept, wantsNoPerson, wantsToSell, wantsHelp, asksWhoItIs, saysThanks, saysHello:
 		return Needs{}
 	}
 	if r.forPerson() && (r.Waiting || r.wavers()) {
@@ -134,6 +134,8 @@ func (r reading) answer(q Question) Answer {
 		return say("I have cancelled nothing. I only do that when you ask me to and then say yes.")
 	case wantsNoPerson:
 		return r.stays()
+	case wantsToSell:
+		return say("You sell a ticket by listing it with its title and its price; for programs, that is POST /v1/tickets. I cannot list it for you. %s", r.aboutPeople())
 	case asksWhoItIs:
 		return say("I am a bot, not a person. %s %s", abilities, r.aboutPeople())
 	case wantsHelp, saysHello:

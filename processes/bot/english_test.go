@@ -306,6 +306,13 @@ func TestNobodyElseIsWanted(t *testing.T) {
 	}
 }
 
+func TestHowToSell(t *testing.T) {
+	t.Parallel()
+	q := asks("How can I sell a ticket?")
+	require.Equal(t, Needs{}, English{}.Needs(q.Message))
+	require.Contains(t, English{}.Answer(q).Text, "You sell a ticket by listing it")
+}
+
 // Who waits for an agent is told so, and is still answered what the Bot knows.
 func TestWhoWaitsIsToldSo(t *testing.T) {
 	t.Parallel()

@@ -23,6 +23,7 @@ const (
 	wantsStatus   intent = "where an order is"
 	wantsNoPerson intent = "no person"
 	asksWhoItIs   intent = "whether it is a bot"
+	wantsToSell   intent = "to sell a ticket"
 	saysYes       intent = "yes, and was asked nothing"
 	wantsHelp     intent = "what the Bot can do"
 	saysThanks    intent = "thanks"
@@ -80,6 +81,7 @@ const (
 	// aBot is a question of who it is.
 	aBot = `(?:(?:are you|is (?:this|that|it)) (?:\w+ )?` + bots + `|(?:am i|are we) (?:\w+ )?(?:talking|speaking|chatting|writing) (?:to|with) ` + bots +
 		`|(?:you are|you're) (?:\w+ )?` + bots + ` (?:right|correct|aren't you|are you not))(?: or (?:to |with )?` + bots + `)?`
+	sell    = `(?:re-?)?sell(?:ing)?\b`
 	refused = `(?:refus|reject|declin|den(?:y|ied)\b|turned down|not accepted|unsuccessful)`
 	ended   = `(?:` + refused + `|cancel|fail|expire|(?:not|n't) (?:\w+ ){0,3}(?:go through|work|get|happen|accept)|gone)`
 )
@@ -96,6 +98,11 @@ var rules = []rule{
 	when(wantsBeyond, "refund money charge fraud scam stolen hack complain lawyer invoice receipt password mail account name address data",
 		`refund`, `money back\b`, `charged (?:me )?(?:twice|double|again|too)`, `double charge`, `chargeback`, `fraud`, `scam`, `stolen\b`,
 		`hack`, `complain`, `lawyer`, `invoice`, `receipt`, `password`, `e-?mail address\b`, `(?:delete|close|change|update) my (?:account|name|address|data|e-?mail)`),
+	when(wantsToSell, "sell sale list",
+		`(?:how|where) (?:to|(?:can|do|does|could|should|would|must|may) (?:i|we|you|one|people))(?: \w+){0,2} (?:`+sell+`|(?:list|offer) (?:an?|my|our|some) (?:\w+ )?tickets?\b)`, `how (?:does|is) (?:\w+ )?selling\b`,
+		`(?:can|could|may) (?:i|we) (?:\w+ ){0,3}`+sell, `(?:i|we)(?:'d| would| do| also)? (?:want|like|need|wish|plan|have|hope|try|intend) to (?:\w+ )?(?:`+sell+`|(?:list|offer) (?:my|our)\b)`, `wanna `+sell,
+		`(?:i'm|i am|we're|we are) (?:\w+ ){0,3}`+sell, `help (?:me |us )?(?:to )?(?:`+sell+`)`, `(?:can|could|will|would|please) (?:you )?(?:\w+ )?`+sell+` (?:my|our|mine)\b`,
+		`(?:put|get|offer|have) (?:my|our|an?|the|this|it) ?(?:\w+ ){0,3}(?:for|on) sale\b`, `become a seller\b`),
 	when(wantsCancel, "cancel", `(?:why|how come) (?:can't|cannot|can not|can i not|won't) .*cancel\b`),
 	when(wantsReason, "why come reason explain happened wrong for refus reject declin den turned accepted unsuccessful",
 		`(?:why|how come|reason|explain|what happened|what went wrong|for what)\b.*`+ended, ended+`.*\b(?:why|how come|reason|explain)\b`,
@@ -111,9 +118,9 @@ var rules = []rule{
 		`cancel(?:l?ing|lation)?\b`, `call (?:it|this|my order|the order) off\b`, `changed? my mind\b`, `no longer (?:want|need)`,
 		`(?:do not|don't|dont) (?:want|need) .*(?:any ?more|any longer)`, `(?:do not|don't|dont) (?:want|need) (?:my |the |this |that )?(?:order|ticket)\b`,
 		`(?:undo|drop|stop|void|revoke|annul|get rid of|take back) (?:my |the |this )?(?:order|purchase|booking|reservation)`),
-	when(wantsOffers, "sale offer cheap ticket seat buy get afford under below less most more max within budget up 0 1 2 3 4 5 6 7 8 9",
+	when(wantsOffers, "sale sell offer cheap ticket seat buy get afford under below less most more max within budget up 0 1 2 3 4 5 6 7 8 9",
 		`(?:for|on) sale\b`, `on offer\b`, `cheap`, `(?:any|some|which|what|show|find|list|looking for|need|have|buy|got|other|more) .*(?:tickets?|seats?)\b.*(?:available|left|under|below|up to|less|for|buy|get|have)`,
-		`(?:available|any|show me|find me|looking for|sell|selling|list) (?:\w+ )?(?:tickets?|seats?)\b`, `what (?:can|could) i (?:buy|get|afford)`, `tickets? (?:are )?available\b`,
+		`(?:available|any|show me|find me|looking for|sell|selling|list) (?:\w+ )?(?:tickets?|seats?)\b`, `what (?:can|could) i (?:buy|get|afford)`, `what (?:\w+ )?(?:are|do) you sell`, `tickets? (?:are )?available\b`,
 		`(?:under|below|less than|cheaper than|up to|at most|no more than|max|maximum|within|budget) .*\d`, `(?:buy|have|got|anything|something|what) .*(?:€|\$|£)? ?\d+ ?(?:€|\$|£|euros?|dollars?|pounds?|eur|usd|gbp|chf)`),
 	when(wantsStatus, "it that this order ticket purchase booking reservation status track what news update progress got get receive haven have not still",
 		`where(?:'s|s| is| are| did| has)?\b.*`+thing, `status\b`, `track`, `what(?:'s|s| is) (?:happening|going on|up|new) (?:with|to)\b`, `(?:how is|how's|how are) .*`+thing,

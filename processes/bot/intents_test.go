@@ -96,7 +96,10 @@ var phrasings = map[intent]string{
 		do you have any seats left
 		list tickets at most 50 usd
 		tickets with a budget of 60
-		Are any tickets available?`,
+		Are any tickets available?
+		Do you sell tickets?
+		are you selling tickets
+		what tickets are you selling`,
 	wantsPerson: `
 		Can I talk to a person?
 		I want to speak to a human
@@ -157,6 +160,23 @@ var phrasings = map[intent]string{
 		You're a bot, right?
 		who are you?
 		Who am I talking to?`,
+	wantsToSell: `
+		How can I sell a ticket?
+		I want to sell my ticket
+		how do I sell my ticket
+		Where can I sell two tickets?
+		can I sell my ticket here
+		I'd like to sell a ticket
+		I would like to resell my tickets
+		Could you sell my ticket for me?
+		I am selling a ticket
+		How do I list a ticket?
+		please help me sell it
+		how to sell tickets
+		I want to put my ticket up for sale
+		Can I re-sell it?
+		I can't go any more, can I sell my ticket?
+		how does selling work`,
 	wantsBeyond: `
 		I want a refund
 		Give me my money back!
