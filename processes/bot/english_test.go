@@ -55,7 +55,16 @@ func TestWhatIsSaidOfAnOrder(t *testing.T) {
 		{"why was it refused?", order.StatusRejected, "ticket_price_changed", label + " was refused: the seller changed the price at the same moment, so you would have paid another one than you saw."},
 		{"why was it refused?", order.StatusRejected, "something_new", label + " was refused: the ticket could not be reserved for you."},
 		{"why was it refused?", order.StatusCompleted, "", "It was not refused. " + label + " is paid, and the ticket is yours."},
-		{"why was it cancelled?", order.StatusCancelled, "", label + " was not refused: it was cancelled by you, or by us because you asked for it."},
+		{"why was it cancelled?", order.StatusCancelled, "", label + " was cancelled by you, or by us because you asked for it."},
+		{"Why was my order cancelled?", order.StatusCancelled, "Found\u202e a\n better seat", label + " was cancelled by you, or by us because you asked for it. The reason given was \"Found a better seat\"."},
+		{"why was it cancelled?", order.StatusCancelled, " \n", label + " was cancelled by you, or by us because you asked for it."},
+		{"why was it refused?", order.StatusCancelled, "", "It was not refused. " + label + " was cancelled by you, or by us because you asked for it."},
+		{"what happened to my order?", order.StatusCancelled, "", label + " was cancelled by you, or by us because you asked for it."},
+		{"why was my order cancelled?", order.StatusExpired, "", "It was not cancelled. " + label + " expired: it was not paid by 12:15 UTC on 1 March 2026."},
+		{"why was my order cancelled?", order.StatusCompleted, "", "It was not cancelled. " + label + " is paid, and the ticket is yours."},
+		{"why did my order expire?", order.StatusExpired, "", label + " expired: it was not paid by 12:15 UTC on 1 March 2026."},
+		{"why did my order expire?", order.StatusRejected, "ticket_not_available", "It has not expired. " + label + " was refused: somebody else was faster, or the seller has taken the ticket back."},
+		{"why did my order expire?", order.StatusPlaced, "", "It has not expired. " + label + " is placed; its ticket is being reserved for you."},
 		{"cancel my order", order.StatusExpired, "", "I cannot cancel that any more. " + label + " expired: it was not paid by 12:15 UTC on 1 March 2026."},
 	} {
 		o := orderOf(orderOne, c.status)
@@ -77,6 +86,12 @@ func TestWhichOrderIsSpokenOf(t *testing.T) {
 	paid, open := orderOf(orderOne, order.StatusCompleted), orderOf(orderTwo, order.StatusAwaitingPayment)
 	for said, want := range map[string]uuid.UUID{"where is my order": orderTwo, "when does it expire": orderTwo, "cancel it": orderTwo, "why was it refused": orderOne} {
 		require.Contains(t, English{}.Answer(asks(said, paid, open)).Text, want.String(), said)
+	}
+	gone, lapsed := number(1, "First", order.StatusCancelled), number(2, "Second", order.StatusExpired)
+	for said, want := range map[string]Order{"why was my order cancelled": gone, "why did my order expire": lapsed, "why was it refused": lapsed} {
+		for _, all := range [][]Order{{lapsed, gone, open}, {open, lapsed, gone}} {
+			require.Contains(t, English{}.Answer(asks(said, all...)).Text, want.ID.String(), said)
+		}
 	}
 	require.Equal(t, Needs{Orders: true}, English{}.Needs(Message{Text: "where is my order?"}))
 	require.Equal(t, Needs{Order: orderTwo, Orders: true}, English{}.Needs(Message{Text: "where is my order?", OrderID: orderTwo}))

@@ -55,6 +55,8 @@ var phrasings = map[intent]string{
 		How come my order got turned down?
 		Why did my order fail?
 		why was my order cancelled
+		Why was my order cancelled?
+		why did my order expire
 		Can you explain why I was denied?
 		What went wrong with my order?
 		what happened to my order

@@ -43,6 +43,9 @@ func (r reading) chosen(q Question) *Order {
 	of := r.spokenOf(q)
 	prefer := preferred[r.intent]
 	switch {
+	case r.intent == wantsReason:
+		asked := r.endAsked()
+		prefer = append([]func(Order) bool{func(o Order) bool { return o.Status.Ended() && o.Status == asked }}, prefer...)
 	case prefer != nil:
 	case len(of) > 0 && of[0].Unreadable:
 		return &of[0] // most likely it is this one
@@ -56,6 +59,21 @@ func (r reading) chosen(q Question) *Order {
 	}
 	return nil
 }
+
+// endAsked is the end of an order that a question names; empty: none.
+func (r reading) endAsked() order.Status {
+	switch {
+	case refusal.MatchString(r.words):
+		return order.StatusRejected
+	case strings.Contains(r.words, "cancel"):
+		return order.StatusCancelled
+	case strings.Contains(r.words, "expire"):
+		return order.StatusExpired
+	}
+	return ""
+}
+
+var refusal = regexp.MustCompile(`\b` + refused)
 
 // spokenOf are the orders that a message may be about, newest first: the one whose id
 // it names; else those whose title it has in it; else the one that was asked about, or

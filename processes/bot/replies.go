@@ -37,7 +37,7 @@ func (r reading) aboutOrder(q Question) Answer {
 	}
 	switch r.intent {
 	case wantsReason:
-		return o.why(r.At)
+		return o.why(r.endAsked(), r.At)
 	case wantsExpiry:
 		return o.expiry(r.At)
 	case wantsCancel:
@@ -76,7 +76,7 @@ func list(what string, orders []Order, now time.Time) string {
 }
 
 // label names an order in a sentence.
-func (o *Order) label() string { return fmt.Sprintf("Your order for %s (%s)", title(o.Title), o.ID) }
+func (o *Order) label() string { return fmt.Sprintf("Your order for %s (%s)", quoted(o.Title), o.ID) }
 
 // status says where an order is.
 func (o *Order) status(now time.Time) string {
@@ -107,15 +107,31 @@ func (o *Order) deadline(now time.Time) string {
 	return "and its time was up at " + moment(o.ExpiresAt)
 }
 
-// why says why an order did not get its ticket.
-func (o *Order) why(now time.Time) Answer {
-	if o.Status == order.StatusCancelled {
-		return say("%s was not refused: it was cancelled by you, or by us because you asked for it.", o.label())
+// why says why an order did not get its ticket. asked is the end that the question
+// takes for granted; empty: none.
+func (o *Order) why(asked order.Status, now time.Time) Answer {
+	text := o.status(now)
+	if cancelled(*o) {
+		text = o.label() + " was cancelled by you, or by us because you asked for it." + o.givenReason()
 	}
-	if !refusedOrGone(*o) {
-		return say("It was not refused. %s", o.status(now))
+	switch {
+	case o.Status == asked, asked == "" && refusedOrGone(*o):
+		return say("%s", text)
+	case asked == order.StatusCancelled:
+		return say("It was not cancelled. %s", text)
+	case asked == order.StatusExpired:
+		return say("It has not expired. %s", text)
 	}
-	return say("%s", o.status(now))
+	return say("It was not refused. %s", text)
+}
+
+// givenReason is the reason that an order was cancelled for. It is its buyer's own, who may
+// read it wherever the order is shown.
+func (o *Order) givenReason() string {
+	if strings.TrimSpace(o.Reason) == "" {
+		return ""
+	}
+	return " The reason given was " + quoted(o.Reason) + "."
 }
 
 // expiry says when an order that is not paid ends.
@@ -149,7 +165,7 @@ func offers(most domain.Money, found Offers) Answer {
 	var text strings.Builder
 	fmt.Fprintf(&text, "These tickets are %s:", which)
 	for _, t := range found.Tickets {
-		fmt.Fprintf(&text, "\n- %s, %s (%s)", title(t.Title), amount(t.Price), t.ID)
+		fmt.Fprintf(&text, "\n- %s, %s (%s)", quoted(t.Title), amount(t.Price), t.ID)
 	}
 	if found.More {
 		text.WriteString("\nThere are more of them.")
@@ -180,8 +196,9 @@ func detail(err error) string {
 	return "it is not possible now"
 }
 
-// title quotes what a seller wrote, without what could pass for more than a title.
-func title(text string) string {
+// quoted is what somebody else wrote, a title or a reason, without what could pass for
+// more than that.
+func quoted(text string) string {
 	return `"` + strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsGraphic(r) {
 			return r
