@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -295,11 +297,22 @@ func TestKilledBetweenTwoSteps(t *testing.T) {
 	}
 }
 
+// seed is ADMITONE_TEST_SEED, or a new one; it is printed, to be given back.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(os.Getenv("ADMITONE_TEST_SEED"), 10, 64)
+	if err != nil {
+		n = rand.Uint64()
+	}
+	t.Logf("ADMITONE_TEST_SEED=%d", n)
+	return n
+}
+
 // Three copies work on everything, nothing shared out, and one of them is stopped and
 // begun again and again.
 func TestManyCopiesGiveOneAnswerToEach(t *testing.T) {
 	t.Parallel()
-	o := setup(t, 2)
+	o, random := setup(t, 2), seed(t)
 	o.run(t)
 	o.run(t)
 	texts := []string{"hello", "where is my order?", "asdf", "thanks", "what is for sale?", "cancel my order", "yes", "no", "when does it expire?", "talk to a person"}
@@ -310,12 +323,13 @@ func TestManyCopiesGiveOneAnswerToEach(t *testing.T) {
 	for u := range users {
 		user := uuid.New()
 		o.place(t, user)
+		own := rand.New(rand.NewPCG(random, uint64(u)))
 		writing.Go(func() {
 			var m uuid.UUID
 			ids[u], m = o.begin(t, user, texts[u%len(texts)])
 			sent[u] = append(sent[u], m)
 			for range messages - 1 {
-				sent[u] = append(sent[u], o.write(t, ids[u], user, texts[rand.IntN(len(texts))])) //nolint:gosec // any order will do
+				sent[u] = append(sent[u], o.write(t, ids[u], user, texts[own.IntN(len(texts))]))
 			}
 		})
 	}
