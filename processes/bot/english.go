@@ -42,7 +42,7 @@ func (English) Needs(m Message) Needs {
 	}
 	switch r.intent {
 	case wantsOffers:
-		return Needs{Offers: &Wanted{Max: limit(r.words)}}
+		return Needs{Offers: &Wanted{Max: pricesIn(r.words).most}}
 	case saysYes:
 		return Needs{Orders: true}
 	case wantsKept, wantsNoPerson, wantsToSell, wantsHelp, asksWhoItIs, saysThanks, saysHello:
@@ -129,7 +129,7 @@ func (r reading) answer(q Question) Answer {
 	case wantsBeyond:
 		return r.handOver(q, "The user asked for something that the Bot cannot do, such as a refund or a change of the account.")
 	case wantsOffers:
-		return offers(limit(r.words), q.Offers)
+		return offers(wanted{pricesIn(r.words), cheapest.MatchString(r.words)}, q.Offers)
 	case wantsKept:
 		return say("I have cancelled nothing. I only do that when you ask me to and then say yes.")
 	case wantsNoPerson:

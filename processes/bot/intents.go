@@ -118,8 +118,9 @@ var rules = []rule{
 		`cancel(?:l?ing|lation)?\b`, `call (?:it|this|my order|the order) off\b`, `changed? my mind\b`, `no longer (?:want|need)`,
 		`(?:do not|don't|dont) (?:want|need) .*(?:any ?more|any longer)`, `(?:do not|don't|dont) (?:want|need) (?:my |the |this |that )?(?:order|ticket)\b`,
 		`(?:undo|drop|stop|void|revoke|annul|get rid of|take back) (?:my |the |this )?(?:order|purchase|booking|reservation)`),
-	when(wantsOffers, "sale sell offer cheap ticket seat buy get afford under below less most more max within budget up 0 1 2 3 4 5 6 7 8 9",
-		`(?:for|on) sale\b`, `on offer\b`, `cheap`, `(?:any|some|which|what|show|find|list|looking for|need|have|buy|got|other|more) .*(?:tickets?|seats?)\b.*(?:available|left|under|below|up to|less|for|buy|get|have)`,
+	when(wantsOffers, "sale sell offer cheap lowest least expens ticket seat buy get afford under below less most more max within budget up 0 1 2 3 4 5 6 7 8 9",
+		`(?:for|on) sale\b`, `on offer\b`, `cheap`, `lowest price`, `least expensive`, `tickets? (?:\w+ )?between .*\d`,
+		`(?:between|from) .*\d.* (?:and|to) .*\d ?(?:€|\$|£|euros?|dollars?|pounds?|eur|usd|gbp|chf)`, `(?:any|some|which|what|show|find|list|looking for|need|have|buy|got|other|more) .*(?:tickets?|seats?)\b.*(?:available|left|under|below|up to|less|for|buy|get|have)`,
 		`(?:available|any|show me|find me|looking for|sell|selling|list) (?:\w+ )?(?:tickets?|seats?)\b`, `what (?:can|could) i (?:buy|get|afford)`, `what (?:\w+ )?(?:are|do) you sell`, `tickets? (?:are )?available\b`,
 		`(?:under|below|less than|cheaper than|up to|at most|no more than|max|maximum|within|budget) .*\d`, `(?:buy|have|got|anything|something|what) .*(?:€|\$|£)? ?\d+ ?(?:€|\$|£|euros?|dollars?|pounds?|eur|usd|gbp|chf)`),
 	when(wantsStatus, "it that this order ticket purchase booking reservation status track what news update progress got get receive haven have not still",
@@ -166,6 +167,7 @@ const maxRead = 1000
 func words(text string) string {
 	text = text[:min(len(text), maxRead)]
 	text = strings.ReplaceAll(strings.ToLower(orderID.ReplaceAllString(text, " ")), "’", "'")
+	text = strings.ReplaceAll(text, "–", "-") // between numbers
 	fields := strings.Fields(notWord.ReplaceAllString(text, " "))
 	kept := fields[:0]
 	for _, f := range fields {

@@ -99,6 +99,12 @@ var phrasings = map[intent]string{
 		list tickets at most 50 usd
 		tickets with a budget of 60
 		Are any tickets available?
+		between 10 and 20 euros
+		tickets between 10 and 20
+		from 10 to 20 euros
+		cheapest ticket
+		what is the lowest price?
+		under 1e3 euros
 		Do you sell tickets?
 		are you selling tickets
 		what tickets are you selling`,

@@ -29,7 +29,7 @@ const (
 // How much is looked up.
 const (
 	maxOrders = 20
-	maxOffers = 5
+	maxOffers = 50
 )
 
 // Texts opens sealed texts; *sealed.Keys does.

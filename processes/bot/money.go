@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/admitone/admitone/domain"
 )
@@ -68,52 +70,52 @@ func currencyOf(word string) string {
 // priced is a number with what may be its currency before or behind it.
 var priced = regexp.MustCompile(`(us\$|[€$£¥]|\b[a-z]{3})?\s?(\d[\d,.]*\d|\d)\s?(us\$|[€$£¥]|[a-z]+)?`)
 
-// Words before a price that bounds what is wanted: below it, or up to it.
-var (
-	below = regexp.MustCompile(`\b(under|below|beneath|less than|cheaper than|lower than)\b`)
-	upTo  = regexp.MustCompile(`\b(up to|at most|max|maximum|(no|not) more than|within|budget( of| is)?)\b`)
-	above = regexp.MustCompile(`\b(above|over|more than|at least|from|minimum)\b`)
-)
-
-// limit reads the highest price that is wanted from a text in lower case; the zero
-// value is none. Without a currency it is in euros.
-func limit(text string) domain.Money {
-	if at := below.FindStringIndex(text); at != nil {
-		if m, ok := price(text[at[1]:], false); ok {
-			m.Amount = max(m.Amount-1, 1)
-			return m
-		}
-	}
-	if at := upTo.FindStringIndex(text); at != nil {
-		if m, ok := price(text[at[1]:], false); ok {
-			return m
-		}
-	}
-	m, ok := price(text, true)
-	if !ok || above.MatchString(text) {
-		return domain.Money{}
-	}
-	return m
-}
-
 // near is how far from the start of a text a number is a price without its currency.
 const near = 8
 
+// readAs is what became of reading a price.
+type readAs int
+
+const (
+	noPrice readAs = iota
+	readPrice
+	unclearPrice // there is one, which cannot be read, such as "1e3"
+)
+
 // price reads the first price in a text: a number that names its currency or, if it
-// need not, one near the start. A number that cannot be a price is passed over.
-func price(text string, named bool) (m domain.Money, ok bool) {
+// need not, one near the start.
+func price(text string, named bool) (m domain.Money, read readAs) {
 	for _, found := range priced.FindAllStringSubmatchIndex(text, -1) {
 		group := func(n int) string { return text[max(found[2*n], 0):max(found[2*n+1], 0)] }
-		currency := cmp.Or(currencyOf(group(3)), currencyOf(strings.TrimSpace(group(1))))
+		before, after := currencyOf(strings.TrimSpace(group(1))), currencyOf(group(3))
+		odd := after == "" && joined(text[found[5]:]) || before == "" && joinedBefore(text[:found[4]])
+		if next := strings.Fields(text[found[1]:]); odd && after == "" && len(next) > 0 {
+			after = currencyOf(next[0])
+		}
+		currency := cmp.Or(after, before)
 		if currency == "" && (named || found[0] > near) {
 			continue
 		}
 		m.Currency = cmp.Or(currency, assumedCurrency)
-		if m.Amount, ok = minorUnits(group(2), decimals(m.Currency)); ok {
-			return m, true
+		if units, ok := minorUnits(group(2), decimals(m.Currency)); ok && !odd {
+			m.Amount = units
+			return m, readPrice
 		}
+		return domain.Money{}, unclearPrice
 	}
-	return domain.Money{}, false
+	return domain.Money{}, noPrice
+}
+
+// joined tells whether a letter or a digit of any script begins a text: what comes
+// before is part of a word.
+func joined(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return unicode.IsLetter(r) || unicode.IsNumber(r)
+}
+
+func joinedBefore(text string) bool {
+	r, _ := utf8.DecodeLastRuneInString(text)
+	return unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
 // thousands is a number whose separators stand where those of thousands do.

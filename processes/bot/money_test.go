@@ -39,7 +39,7 @@ func TestLimits(t *testing.T) {
 		"up to 1.2.3 euros":                            {},
 		"below 01900000-0000-7000-8000-000000000001 €": {},
 	} {
-		require.Equal(t, want, limit(words(said)), said)
+		require.Equal(t, want, pricesIn(words(said)).most, said)
 	}
 }
 

@@ -136,7 +136,7 @@ func TestItLooksUpWhatTheBotNeeds(t *testing.T) {
 		told{replies(say("I find no order %s among yours.", orderTwo)), processes.Answer{}})
 	follow(t, English{}, asked, looksAt(stateOf()), reads("what is for sale?"),
 		told{processes.Look{Up: "offers", Query: Wanted{}}, found(Offers{})},
-		told{replies(offers(domain.Money{}, Offers{})), processes.Answer{}})
+		told{replies(offers(wanted{}, Offers{})), processes.Answer{}})
 	all := parrot{needs: Needs{Order: orderOne, Orders: true, Offers: &Wanted{}}, answer: Answer{HandOver: "because"}}
 	follow(t, all, asked, looksAt(stateOf()), reads("?"),
 		told{processes.Look{Up: "order", Query: ownOrder{buyer: userID, id: orderOne}}, found(&o)},

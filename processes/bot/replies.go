@@ -1,8 +1,10 @@
 package bot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -150,27 +152,52 @@ func (o *Order) cancel(now time.Time) Answer {
 	return say("I cannot cancel that any more. %s", o.status(now))
 }
 
-// offers lists what is for sale.
-func offers(most domain.Money, found Offers) Answer {
-	which := "for sale"
-	if most.Amount > 0 {
-		which = "for sale up to " + amount(most)
+// wanted is which tickets are asked for, and in which order.
+type wanted struct {
+	prices
+	cheapest bool
+}
+
+// offers lists what is for sale: the newest first, or the cheapest, where that can be
+// told.
+func offers(w wanted, found Offers) Answer {
+	tickets := slices.DeleteFunc(slices.Clone(found.Tickets), func(t Ticket) bool { return !w.includes(t.Price) })
+	var note string
+	if w.unread {
+		note = "I did not understand the price, so this is for any price. "
 	}
-	switch none := len(found.Tickets) == 0; {
+	switch none := len(tickets) == 0; {
 	case none && found.More:
-		return say("Among the newest tickets I find none %s.", which)
+		return say("%sAmong the newest tickets I find none for sale%s.", note, w)
 	case none:
-		return say("I find no tickets %s right now.", which)
+		return say("%sI find no tickets for sale%s right now.", note, w)
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "These tickets are %s:", which)
-	for _, t := range found.Tickets {
-		fmt.Fprintf(&text, "\n- %s, %s (%s)", quoted(t.Title), amount(t.Price), t.ID)
+	head, tail := w.sorted(tickets, found.More)
+	text := note + head
+	for _, t := range tickets[:min(len(tickets), maxSaid)] {
+		text += fmt.Sprintf("\n- %s, %s (%s)", quoted(t.Title), amount(t.Price), t.ID)
 	}
-	if found.More {
-		text.WriteString("\nThere are more of them.")
+	if tail == "" && (found.More || len(tickets) > maxSaid) {
+		tail = "\nThere are more of them."
 	}
-	return Answer{Text: text.String()}
+	return Answer{Text: text + tail}
+}
+
+// sorted puts tickets in the order that is wanted, and says in words which it is, and
+// what it leaves open.
+func (w wanted) sorted(tickets []Ticket, more bool) (head, tail string) {
+	these := "These tickets are for sale" + w.String()
+	switch {
+	case !w.cheapest:
+		return these + ":", ""
+	case !oneCurrency(tickets):
+		return these + ", the newest first:", "\nTheir prices are in several currencies, so I cannot say which is the cheapest."
+	}
+	slices.SortStableFunc(tickets, func(a, b Ticket) int { return cmp.Compare(a.Price.Amount, b.Price.Amount) })
+	if more {
+		return "Of the newest tickets for sale" + w.String() + ", the cheapest first:", "\nThere may be older ones that are cheaper: I have not looked at all."
+	}
+	return these + ", the cheapest first:", ""
 }
 
 // reasons are the codes that an order is rejected with, in plain words.
