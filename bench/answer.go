@@ -12,6 +12,8 @@ import (
 	"github.com/admitone/admitone/bench/meter"
 	"github.com/admitone/admitone/bench/raw"
 	"github.com/admitone/admitone/eventstore"
+	tables "github.com/admitone/admitone/projections/market"
+	"github.com/admitone/admitone/readapi"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -25,8 +27,8 @@ const (
 )
 
 // answers: from the call that sends a user's message until the Bot's reply is in the
-// stream, durable as by default; beside a message that a plain consumer answers with
-// another.
+// stream, durable as by default, after it has looked up the user's order; beside a
+// message that a plain consumer answers with another.
 func answers() []measurement {
 	const against = "publish, deliver, publish, deliver"
 	return []measurement{
@@ -100,13 +102,49 @@ func botSide(p pattern) side {
 		if err != nil {
 			return nil, err
 		}
-		desk, err := market.OpenDesk(ctx, b.NC, l.Later, answersTalks)
+		orders, err := market.OpenOrders(ctx, b.NC)
 		if err != nil {
+			return nil, err
+		}
+		list, projected, err := orderList(ctx, l, orders)
+		if err != nil {
+			return nil, err
+		}
+		desk, err := market.OpenDesk(ctx, orders, list, l.Later, answersTalks)
+		if err != nil {
+			return nil, err
+		}
+		if err := projected.Until(ctx, lab.IsLive); err != nil {
+			return nil, err
+		}
+		if err := desk.Found(ctx, list); err != nil {
 			return nil, err
 		}
 		took, err := p(ctx, l, desk.Exchange)
 		return []float64{lab.P50(took), lab.P99(took)}, err
 	}
+}
+
+// orderList is the market's read model of orders, in SQLite.
+func orderList(ctx context.Context, l *lab.Lab, orders *eventstore.Stream) (*readapi.OrderQueries, *lab.Running, error) {
+	store, err := l.SQLite()
+	if err != nil {
+		return nil, nil, err
+	}
+	def, err := tables.Orders()
+	if err != nil {
+		return nil, nil, err
+	}
+	projected, err := l.Project(ctx, orders, store, def)
+	if err != nil {
+		return nil, nil, err
+	}
+	reader, err := projected.Reader("orders")
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := readapi.NewOrderQueries(store, reader, []byte("no page is read with a cursor"))
+	return list, projected, err
 }
 
 // echoSide has a plain consumer answer each plain message with another one.
