@@ -35,10 +35,10 @@ type Verification struct {
 	Rows       uint64    `json:"rows"`
 	Errors     int       `json:"errors"`
 	Warnings   int       `json:"warnings"`
-	Findings   []Finding `json:"findings"` // the first 1,000
+	Findings   []Finding `json:"findings"` // the first 1,000 errors and the first 1,000 warnings
 }
 
-// maxFindings bounds what is kept of a very broken log.
+// maxFindings of a severity are kept of a very broken log.
 const maxFindings = 1000
 
 // verifyAtOnce is how many aggregates are held in memory; a larger log is read
@@ -99,12 +99,11 @@ type report struct {
 func (r *report) add(f Finding) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	count := &r.warnings
 	if f.Severity == SeverityError {
-		r.errors++
-	} else {
-		r.warnings++
+		count = &r.errors
 	}
-	if len(r.findings) < maxFindings {
+	if *count++; *count <= maxFindings {
 		r.findings = append(r.findings, f)
 	}
 }

@@ -96,3 +96,29 @@ func TestVerifyReadsTheLog(t *testing.T) {
 	require.Contains(t, texts, "warning: sequence 4 repeats version 3")
 	require.Contains(t, texts, "warning: parked at version 2")
 }
+
+// Warnings, however many there are, leave room for what is wrong.
+func TestVerifyTellsErrorsBesideManyWarnings(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld(t, 1, nil), seeded(t)
+	p := w.startLive(t, projections.Config{})
+	facts := lives(r, 100, 12)
+	for i := range facts { // each event twice: a warning each
+		facts = append(facts, facts[i])
+	}
+	w.publish(t, facts...)
+	idle(t, 2*time.Minute, p.Projector)
+	rows := make([]readstore.Mutation, 40)
+	for i := range rows {
+		rows[i] = readstore.Mutation{
+			Table: homeTable(t, p), Row: readstore.Row{facts[12*i].id.String(), int64(12), "wrong", "", "", int64(0), time.Time{}}, Timestamp: 13,
+		}
+	}
+	require.NoError(t, w.store.Write(natstest.Context(t), rows))
+	v, err := p.Verify(natstest.Context(t), nil)
+	require.NoError(t, err)
+	require.Equal(t, 40, v.Errors)
+	require.Equal(t, 1200, v.Warnings)
+	require.Len(t, v.Findings, 1040)
+	require.Equal(t, projections.SeverityError, v.Findings[39].Severity)
+}

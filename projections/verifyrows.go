@@ -8,12 +8,13 @@ import (
 
 	"github.com/admitone/admitone/readstore"
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 )
 
 // rows compares a generation's tables with what was folded: every row must be one
 // that the fold made, and as many as it made must be there.
 func (v *verifier) rows(ctx context.Context, i int, g *generation) error {
-	suspects := map[uuid.UUID]string{}
+	suspects := map[uuid.UUID]bool{}
 	tables := []scanned{{table: g.home}}
 	for x := range g.indexes {
 		tables = append(tables, scanned{table: g.indexes[x], id: g.projection.indexes[x].id, want: func(e *entry) []readstore.Row { return e.rows[x] }})
@@ -42,7 +43,7 @@ func (v *verifier) rows(ctx context.Context, i int, g *generation) error {
 	for _, lane := range v.lanes {
 		for id, a := range lane.known {
 			if want := expected(a.entries[i], tables); want != a.rows[i] {
-				suspects[id] = fmt.Sprintf("%d rows, the log says %d", a.rows[i], want)
+				suspects[id] = true
 			}
 		}
 	}
@@ -75,7 +76,7 @@ func (e *entry) appendedTo(table int) []readstore.Row {
 	return rows
 }
 
-func (v *verifier) scanTable(ctx context.Context, i int, g *generation, t scanned, suspects map[uuid.UUID]string) error {
+func (v *verifier) scanTable(ctx context.Context, i int, g *generation, t scanned, suspects map[uuid.UUID]bool) error {
 	wanted := wantedRows{table: t.table, want: t.want, many: map[*entry]map[string]readstore.Row{}}
 	return g.store.Scan(ctx, t.table, func(row readstore.Row) error {
 		text, _ := row[t.id].(string)
@@ -90,7 +91,7 @@ func (v *verifier) scanTable(ctx context.Context, i int, g *generation, t scanne
 		}
 		v.report.rows.Add(1)
 		if a == nil || !wanted.has(a.entries[i], row) {
-			suspects[id] = fmt.Sprintf("table %s has a row that the log does not say: %v", t.table.Name, row)
+			suspects[id] = true
 			return nil
 		}
 		a.rows[i]++
@@ -148,33 +149,38 @@ func hasRow(rows []readstore.Row, row readstore.Row) bool {
 	return false
 }
 
-// lookAgain checks one by one what did not fit: the service goes on meanwhile,
-// and what is parked is behind the log by its nature.
-func (v *verifier) lookAgain(ctx context.Context, g *generation, suspects map[uuid.UUID]string) error {
-	for id, text := range suspects {
-		f := Finding{Severity: SeverityError, Stream: v.stream.Name(), Projection: g.projection.name, Aggregate: id.String(), Text: text}
-		_, parked, err := g.marks.Read(ctx, g.markKey(id))
-		if err != nil {
-			return err
-		}
-		if parked != 0 {
-			continue
-		}
-		difference, err := g.checkAggregate(ctx, id)
-		if err != nil {
-			return err
-		}
-		if difference == "" {
-			if difference, err = v.tooMany(ctx, g, id); err != nil {
-				return err
+// suspectsAtOnce are looked at side by side: each takes two seconds, most of them
+// waiting.
+const suspectsAtOnce = 64
+
+// lookAgain checks what did not fit: the service goes on meanwhile, and what is parked
+// is behind the log by its nature.
+func (v *verifier) lookAgain(ctx context.Context, g *generation, suspects map[uuid.UUID]bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(suspectsAtOnce)
+	for id := range suspects {
+		group.Go(func() error {
+			difference, err := v.lookAt(ctx, g, id)
+			if difference != "" && err == nil {
+				v.report.add(Finding{Severity: SeverityError, Stream: v.stream.Name(), Projection: g.projection.name, Aggregate: id.String(), Text: difference})
 			}
-		}
-		if difference != "" {
-			f.Text = difference
-			v.report.add(f)
-		}
+			return err
+		})
 	}
-	return nil
+	return group.Wait()
+}
+
+// lookAt says what is wrong with an aggregate that is not parked; empty: nothing.
+func (v *verifier) lookAt(ctx context.Context, g *generation, id uuid.UUID) (string, error) {
+	_, parked, err := g.marks.Read(ctx, g.markKey(id))
+	if err != nil || parked != 0 {
+		return "", err
+	}
+	difference, err := g.checkAggregate(ctx, id)
+	if err != nil || difference != "" {
+		return difference, err
+	}
+	return v.tooMany(ctx, g, id)
 }
 
 // errFound ends a scan early.
