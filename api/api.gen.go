@@ -93,7 +93,7 @@ type Cancellation struct {
 
 // Check defines model for Check.
 type Check struct {
-	// Detail What is wrong and what to do; empty where nothing is
+	// Detail What is wrong and what to do; empty where nothing is. Where `ok` is true all the same, the process serves, but not all
 	Detail string `json:"detail"`
 	Name   string `json:"name"`
 	Ok     bool   `json:"ok"`

@@ -50,20 +50,29 @@ func (p *Projector) Status(ctx context.Context) ([]Status, error) {
 	return all, nil
 }
 
-func (k *keeper) status(ctx context.Context) (Status, error) {
+// Standing is Status without how far behind a projection is and what it has parked: it
+// asks for one record of each, and the read store for nothing.
+func (p *Projector) Standing(ctx context.Context) ([]Status, error) {
+	var all []Status
+	for _, name := range p.order {
+		s, _, err := p.keepers[name].standing(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (k *keeper) standing(ctx context.Context) (Status, record, error) {
 	s := Status{Name: k.def.name, Stream: k.stream.Name(), Revision: k.def.revision, Status: StatusLive}
 	rec, err := k.p.records.read(ctx, k.def.name, k.def.revision)
 	if err != nil {
-		return s, err
+		return s, rec, err
 	}
 	s.Generation = rec.Live
 	if rec.Live == 0 {
 		s.Status = StatusBuilding
-	}
-	if rec.Building != 0 {
-		if s.Building, err = k.progress(ctx, rec); err != nil {
-			return s, err
-		}
 	}
 	if r := k.runner(rec.Live); r != nil {
 		s.Counters = r.g.stats.counters()
@@ -75,6 +84,19 @@ func (k *keeper) status(ctx context.Context) (Status, error) {
 		}
 		if s.Problem = r.g.stats.lastProblem(); s.Problem != "" {
 			s.Status = StatusStalled
+		}
+	}
+	return s, rec, nil
+}
+
+func (k *keeper) status(ctx context.Context) (Status, error) {
+	s, rec, err := k.standing(ctx)
+	if err != nil {
+		return s, err
+	}
+	if rec.Building != 0 {
+		if s.Building, err = k.progress(ctx, rec); err != nil {
+			return s, err
 		}
 	}
 	if rec.Live == 0 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/admitone/admitone/commands"
@@ -71,6 +72,7 @@ type app struct {
 	services      *natsapi.Server
 	traces        *trace.TracerProvider // nil: none
 	observed      *appendMetrics
+	wasReady      atomic.Bool // a readiness probe has found nothing wrong once
 
 	ticketHandler       *commands.Handler[ticket.State, ticket.Command]
 	conversationHandler *bot.Conversations

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/admitone/admitone/api"
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -123,9 +122,12 @@ func judgeCopies(list []serviceInfo, own string) []finding {
 		versions = append(versions, s.Version)
 		processes = append(processes, s.Host+"/"+s.PID)
 		missing = slices.DeleteFunc(missing, func(role string) bool { return role == s.Role })
-		if i := slices.IndexFunc(s.Checks, func(c api.Check) bool { return !c.Ok }); i >= 0 {
-			findings = append(findings, fail("copy "+s.Host+"/"+s.PID+" "+s.Role, "see the log of that process",
-				"%s: %s", s.Checks[i].Name, s.Checks[i].Detail))
+		if c, found := worstOf(s.Checks); found {
+			judged := fail
+			if c.Ok {
+				judged = warn
+			}
+			findings = append(findings, judged("copy "+s.Host+"/"+s.PID+" "+s.Role, "see the log of that process", "%s: %s", c.Name, c.Detail))
 		}
 	}
 	slices.Sort(versions)

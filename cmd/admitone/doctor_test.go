@@ -19,21 +19,31 @@ import (
 // examined runs the doctor and returns its findings by check, the worst of each.
 func examined(t testing.TB, args ...string) map[string]finding {
 	t.Helper()
+	codes := map[level]int{levelOK: 0, levelWarn: 1, levelFail: 2}
+	found := map[string]finding{}
+	for _, f := range findingsOf(t, args...) {
+		if codes[f.Level] >= codes[found[f.Check].Level] {
+			found[f.Check] = f
+		}
+	}
+	return found
+}
+
+// findingsOf is what doctor finds; its exit code is that of the worst.
+func findingsOf(t testing.TB, args ...string) []finding {
+	t.Helper()
 	r := program.Run(t, append([]string{"doctor", "--json"}, args...)...)
 	var d diagnosis
 	require.NoError(t, json.Unmarshal([]byte(r.Out), &d), r.ErrOut)
 	codes := map[level]int{levelOK: 0, levelWarn: 1, levelFail: 2}
-	found, worst := map[string]finding{}, 0
+	worst := 0
 	for _, f := range d.Checks {
 		require.Equal(t, f.Level == levelOK, f.Advice == "", "whoever is told of a fault is told what to do: %+v", f)
-		if codes[f.Level] >= codes[found[f.Check].Level] {
-			found[f.Check] = f
-		}
 		worst = max(worst, codes[f.Level])
 	}
 	require.Equal(t, worst, r.Code, "%s", r.Out)
 	require.Equal(t, worst, codes[d.Level])
-	return found
+	return d.Checks
 }
 
 // requireLevels wants these levels, and OK for all others; a slow or full disk is

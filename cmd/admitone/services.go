@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -115,13 +116,22 @@ func discover(ctx context.Context, nc *nats.Conn) ([]serviceInfo, error) {
 		}
 		s := serviceInfo{Role: role, ID: info.ID, Version: info.Version, Host: info.Metadata["host"], PID: info.Metadata["pid"],
 			HTTP: info.Metadata["http"], Started: info.Metadata["started"]}
-		s.Checks = healthOf(ctx, nc, info.ID)
-		s.Healthy = !slices.ContainsFunc(s.Checks, func(c api.Check) bool { return !c.Ok })
 		list = append(list, s)
 	}
+	var asked sync.WaitGroup
+	for i := range list {
+		asked.Go(func() {
+			list[i].Checks = healthOf(ctx, nc, list[i].ID)
+			list[i].Healthy = !slices.ContainsFunc(list[i].Checks, wanting)
+		})
+	}
+	asked.Wait()
 	slices.SortFunc(list, func(a, b serviceInfo) int { return strings.Compare(a.Role+a.Started+a.ID, b.Role+b.Started+b.ID) })
 	return list, nil
 }
+
+// wanting: it fails, or holds in part only.
+func wanting(c api.Check) bool { return !c.Ok || c.Detail != "" }
 
 func askAll(ctx context.Context, nc *nats.Conn, subject string) (answers []*nats.Msg, err error) {
 	inbox := nc.NewRespInbox()
@@ -162,6 +172,18 @@ func healthOf(ctx context.Context, nc *nats.Conn, id string) []api.Check {
 	return checks
 }
 
+// worstOf is the first check that fails, or else the first one that holds in part only.
+func worstOf(checks []api.Check) (c api.Check, found bool) {
+	i := slices.IndexFunc(checks, func(c api.Check) bool { return !c.Ok })
+	if i < 0 {
+		i = slices.IndexFunc(checks, wanting)
+	}
+	if i < 0 {
+		return c, false
+	}
+	return checks[i], true
+}
+
 func printServices(out io.Writer, list []serviceInfo) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(out, "no copy of AdmitOne is registered on this broker")
@@ -171,11 +193,8 @@ func printServices(out io.Writer, list []serviceInfo) error {
 	_, _ = fmt.Fprintln(w, "ROLE\tVERSION\tHOST\tPID\tHTTP\tSTARTED\tHEALTH")
 	for _, s := range list {
 		health := "ok"
-		for _, c := range s.Checks {
-			if !c.Ok {
-				health = c.Name + ": " + c.Detail
-				break
-			}
+		if c, found := worstOf(s.Checks); found {
+			health = c.Name + ": " + c.Detail
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Role, s.Version, s.Host, s.PID, s.HTTP, s.Started, health)
 	}
