@@ -3,6 +3,9 @@ GOLANGCI := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 30s
 # Packages of "make race"; fewer make it faster: make race PKG=./commands/...
 PKG ?= ./...
+# What a build calls itself; empty where there is no git.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+BIN ?= bin/admitone
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test proof race fuzz bench lint contract deploy-check generate clean
@@ -11,10 +14,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## start AdmitOne with its data in ./data; ADMITONE_… variables configure it
-	@exec bin/admitone serve
+	@exec $(BIN) serve
 
-build: ## compile bin/admitone
-	@go build -o bin/admitone ./cmd/admitone
+build: ## compile bin/admitone; VERSION=v is what git says unless given
+	@go build -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/admitone
 
 test: ## run all tests but the long ones, with a CQL server of their own
 	scripts/with-cql.sh go test -timeout 10m ./...

@@ -221,7 +221,7 @@ func (a *app) openControl(context.Context) (err error) {
 // announce says where everything is, and how durable it is.
 func (a *app) announce(out io.Writer) {
 	_, _ = fmt.Fprintf(out, "AdmitOne %s\n  http        http://%s\n  nats        %s\n  read models %s\n  data        %s\n  durability  %s\n",
-		version, a.listener.Addr(), a.broker.where, storeName(a.cfg), a.cfg.Data, a.broker.durability)
+		currentVersion().Version, a.listener.Addr(), a.broker.where, storeName(a.cfg), a.cfg.Data, a.broker.durability)
 }
 
 // close undoes open, backwards.

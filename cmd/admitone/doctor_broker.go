@@ -108,7 +108,7 @@ func examineCopies(ctx context.Context, nc *nats.Conn) []finding {
 	if err != nil {
 		return []finding{fail("copies", "see that the NATS server runs and can be reached", "%v", err)}
 	}
-	return judgeCopies(list, semanticVersion())
+	return judgeCopies(list, semanticVersion(currentVersion().Version))
 }
 
 func judgeCopies(list []serviceInfo, own string) []finding {

@@ -24,7 +24,7 @@ import (
 func (a *app) openServices(context.Context) (err error) {
 	host, _ := os.Hostname()
 	cfg := natsapi.Config{
-		Conn: a.broker.nc, Version: semanticVersion(), Roles: a.cfg.runningRoles(), Health: a.ready, Logger: a.log,
+		Conn: a.broker.nc, Version: semanticVersion(currentVersion().Version), Roles: a.cfg.runningRoles(), Health: a.ready, Logger: a.log,
 		Metadata: map[string]string{
 			"host": host, "pid": strconv.Itoa(os.Getpid()), "http": "http://" + a.listener.Addr().String(),
 			"started": time.Now().UTC().Format(time.RFC3339),
@@ -35,14 +35,6 @@ func (a *app) openServices(context.Context) (err error) {
 	}
 	a.services, err = natsapi.Serve(cfg)
 	return err
-}
-
-// semanticVersion is the version in the form that the micro framework demands.
-func semanticVersion() string {
-	if strings.Count(version, ".") == 2 {
-		return version
-	}
-	return "0.0.0-" + version
 }
 
 // serviceInfo is one role of one running copy.

@@ -21,7 +21,7 @@ func (a *app) openTraces(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--otlp-endpoint %q: %w", a.cfg.OTLPEndpoint, err)
 	}
-	about := resource.NewSchemaless(attribute.String("service.name", "admitone"), attribute.String("service.version", version))
+	about := resource.NewSchemaless(attribute.String("service.name", "admitone"), attribute.String("service.version", currentVersion().Version))
 	a.traces = trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(about),
 		trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(a.cfg.TraceRatio))))
 	otel.SetTracerProvider(a.traces)
