@@ -48,6 +48,9 @@ contract: ## hold the served contract against the server, with schemathesis: SEE
 
 deploy-check: ## check the compose file and the Kubernetes manifests
 	go tool -modfile=tools/go.mod github.com/compose-spec/compose-go/v2/cmd deploy/compose.yaml >/dev/null
+	@cd deploy/kubernetes && listed=$$(sed -n 's/^resources: \[\(.*\)\]$$/\1/p' kustomization.yaml | tr -d ' ' | tr ',' '\n' | sort) && \
+		there=$$(ls *.yaml | grep -v '^kustomization.yaml$$' | sort) && \
+		{ [ "$$listed" = "$$there" ] || { printf 'kustomization.yaml lists:\n%s\nand there are:\n%s\n' "$$listed" "$$there"; exit 1; }; }
 	@for f in $$(ls deploy/kubernetes/*.yaml | grep -v kustomization); do \
 		scripts/python.sh kubernetes-validate --quiet --strict $$f || exit 1; done
 
