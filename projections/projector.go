@@ -183,6 +183,7 @@ type keeper struct {
 	mu      sync.Mutex
 	runners map[int]*runner // by generation
 	build   *build
+	trouble trouble // of the goroutine that runs
 	ending  sync.WaitGroup // builds and runners that are on their way out
 }
 
@@ -208,6 +209,30 @@ func (k *keeper) run(ctx context.Context) error {
 	}
 }
 
+// retellEvery is how often it is said that the same trouble lasts.
+const retellEvery = 30 * time.Second
+
+// trouble is what a keeper has said of why it cannot go on: it looks twice a second.
+type trouble struct {
+	cause string // empty: none
+	told  time.Time
+}
+
+func (t *trouble) tell(log *slog.Logger, projection string, err error) {
+	if err.Error() == t.cause && time.Since(t.told) < retellEvery {
+		return
+	}
+	t.cause, t.told = err.Error(), time.Now()
+	log.Warn("projection cannot be begun, or its record read; trying on", "projection", projection, "cause", err)
+}
+
+func (t *trouble) end(log *slog.Logger, projection string) {
+	if t.cause != "" {
+		log.Info("projection goes on", "projection", projection)
+	}
+	*t = trouble{}
+}
+
 // look brings what runs here in line with the record. Errors that pass are
 // logged and tried again; what is returned is final.
 func (k *keeper) look(ctx context.Context) error {
@@ -220,10 +245,11 @@ func (k *keeper) look(ctx context.Context) error {
 			return err
 		}
 		if ctx.Err() == nil {
-			k.p.cfg.Logger.Warn("projection's record cannot be read", "projection", k.def.name, "cause", err)
+			k.trouble.tell(k.p.cfg.Logger, k.def.name, err)
 		}
 		return nil
 	}
+	k.trouble.end(k.p.cfg.Logger, k.def.name)
 	keep := map[int]bool{rec.Live: rec.Live != 0}
 	if rec.Previous != 0 && time.Since(rec.SwitchedAt) < k.p.cfg.PreviousFor {
 		keep[rec.Previous] = true
