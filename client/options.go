@@ -1,6 +1,7 @@
 package client
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +23,10 @@ func IfMatch(etag string) Option {
 	return func(h nats.Header) { h.Set("If-Match", etag) }
 }
 
-// Wait lets an order answer once it is decided, or after so long: whole seconds, at
-// most 10.
+// Wait lets an order answer once it is decided, or after so long: whole seconds, of
+// which a part counts as one, at most 10.
 func Wait(d time.Duration) Option {
-	return func(h nats.Header) { h.Set("Prefer", "wait="+strconv.Itoa(int(d.Seconds()))) }
+	return func(h nats.Header) { h.Set("Prefer", "wait="+strconv.Itoa(int(math.Ceil(d.Seconds())))) }
 }
 
 // After makes the command see at least what the tokens stand for.
