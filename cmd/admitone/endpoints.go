@@ -37,7 +37,7 @@ func (a *app) openHTTP(context.Context) error {
 		return fmt.Errorf("serve HTTP on %s: %w: choose another address with --http", a.cfg.HTTP, err)
 	}
 	a.http, err = httpx.New(endpoints, httpx.Config{
-		Keys: a.keys, Logger: a.log, Metrics: a.metrics, Rate: a.cfg.RateLimit, Loopback: onLoopback(a.listener), ProbesOnly: !a.cfg.has(roleAPI),
+		Keys: a.keys, Logger: a.log, Metrics: a.metrics, Rate: a.cfg.RateLimit, TrustedProxies: a.cfg.Proxies, Loopback: onLoopback(a.listener), ProbesOnly: !a.cfg.has(roleAPI),
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type serveConfig struct {
 	StreamBytes  int64
 	OnLogChange  string
 	RateLimit    float64
+	Proxies      []net.IPNet
 	LogLevel     string
 	OTLPEndpoint string
 	TraceRatio   float64
@@ -74,6 +76,7 @@ share the work, and --roles says what this one does.`,
 	f.Int64Var(&cfg.StreamBytes, "stream-bytes", 0, "size limit of each event stream in bytes, beyond which commands are refused; 0: the one that it has, or else 8 GiB, or an eighth of the embedded server's storage where that is less; -1: none of its own")
 	f.StringVar(&cfg.OnLogChange, "on-log-change", "refuse", "what to do when the event log is not the one that the data directory or read store knows: refuse, or rebuild every projection from the log as it is")
 	f.Float64Var(&cfg.RateLimit, "rate-limit", 0, "requests a second of one account or address; 0: 50, and off on a loopback address; below 0: off")
+	f.IPNetSliceVar(&cfg.Proxies, "trusted-proxies", nil, "CIDR,… of the proxies in front, whose X-Forwarded-For says for whom they ask: --rate-limit counts these in place of the proxy")
 	f.StringVar(&cfg.OTLPEndpoint, "otlp-endpoint", "", "URL of an OpenTelemetry collector that takes traces by OTLP over HTTP, such as http://localhost:4318/v1/traces; empty: no traces")
 	f.Float64Var(&cfg.TraceRatio, "trace-ratio", 1, "share of the requests that are traced, unless their caller decided; 0 to 1")
 	f.StringVar(&cfg.LogLevel, "log-level", "info", "debug, info, warn or error")

@@ -27,7 +27,7 @@ func (s *server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		identity, err := s.authenticate(r)
-		if !s.limiter.allow(r.Context(), limitKey(identity, r.RemoteAddr)) {
+		if !s.limiter.allow(r.Context(), limitKey(identity, s.address(r))) {
 			return errTooMany
 		}
 		if err != nil {
@@ -99,15 +99,24 @@ func (l *limiter) allow(ctx context.Context, key string) bool {
 	return err == nil && bucket.Allow()
 }
 
+// addressOf finds who asks: the nearest address in X-Forwarded-For that is no trusted
+// proxy's, which its sender cannot choose, or else who connects.
+func addressOf(proxies []net.IPNet) echo.IPExtractor {
+	if len(proxies) == 0 {
+		return echo.ExtractIPDirect()
+	}
+	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, p := range proxies {
+		trust = append(trust, echo.TrustIPRange(&p))
+	}
+	return echo.ExtractIPFromXFFHeader(trust...)
+}
+
 // limitKey is the account, or the address; of IPv6 the network, since one host
 // commands a whole /64.
-func limitKey(identity keys.Identity, remote string) string {
+func limitKey(identity keys.Identity, host string) string {
 	if identity.Account != uuid.Nil {
 		return identity.Account.String()
-	}
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return remote
 	}
 	addr, err := netip.ParseAddr(host)
 	if err != nil || addr.Unmap().Is4() {

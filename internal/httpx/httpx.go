@@ -39,6 +39,9 @@ type Config struct {
 	// all where Loopback is set; below 0: never limited.
 	Rate     float64
 	Loopback bool // the listener is on a loopback address
+	// TrustedProxies may say in X-Forwarded-For for whom they ask, so that not all of
+	// their callers share one rate. None: whoever connects is the caller.
+	TrustedProxies []net.IPNet
 	// ProbesOnly serves the operations alone: probes, metrics, documents.
 	ProbesOnly bool
 }
@@ -66,6 +69,7 @@ type server struct {
 	rules   map[string]rule // by method and echo's path
 	meter   *meter
 	limiter *limiter // nil: off
+	address echo.IPExtractor
 }
 
 // New returns the handler of all routes in the API's document.
@@ -92,7 +96,7 @@ func newEcho(endpoints api.StrictServerInterface, cfg Config) (*echo.Echo, error
 	if err != nil {
 		return nil, fmt.Errorf("httpx: register metrics: %w", err)
 	}
-	s := &server{cfg: cfg, rules: rules, meter: meter, limiter: newLimiter(cfg)}
+	s := &server{cfg: cfg, rules: rules, meter: meter, limiter: newLimiter(cfg), address: addressOf(cfg.TrustedProxies)}
 	e := echo.New()
 	e.Binder = binder{rules: rules}
 	e.HTTPErrorHandler = s.writeProblem

@@ -214,6 +214,26 @@ func TestRequestsEndInTime(t *testing.T) {
 	s.list(s.account(api.RoleUser)).is(503, "timeout")
 }
 
+// Callers behind a trusted proxy have a rate each, whatever they claim themselves; of
+// somebody else's claims nothing is believed.
+func TestRateBehindAProxy(t *testing.T) {
+	loopback := net.IPNet{IP: net.IPv4(127, 0, 0, 0), Mask: net.CIDRMask(8, 32)}
+	s := setup(t, func(o *options) { o.httpx.Rate, o.httpx.TrustedProxies = 0.001, []net.IPNet{loopback} })
+	from := func(addresses string) reply { return s.do("GET", "/v1/tickets", "", "X-Forwarded-For", addresses) }
+	from("198.51.100.1").is(200, "")
+	from("198.51.100.1").is(429, "too_many_requests")
+	from("203.0.113.9, 198.51.100.1").is(429, "too_many_requests")
+	from("198.51.100.1, 127.0.0.7").is(429, "too_many_requests")
+	from("198.51.100.2").is(200, "")
+	from("2001:db8::1").is(200, "")
+	from("2001:db8::2").is(429, "too_many_requests")
+	s.do("GET", "/v1/tickets", "").is(200, "")
+
+	alone := setup(t, func(o *options) { o.httpx.Rate = 0.001 })
+	alone.do("GET", "/v1/tickets", "", "X-Forwarded-For", "198.51.100.1").is(200, "")
+	alone.do("GET", "/v1/tickets", "", "X-Forwarded-For", "198.51.100.2").is(429, "too_many_requests")
+}
+
 func TestRateIsLimited(t *testing.T) {
 	s := setup(t, func(o *options) { o.httpx.Rate = 0.001 })
 	user, other := s.account(api.RoleUser), s.account(api.RoleUser)
