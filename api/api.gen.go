@@ -632,6 +632,9 @@ type Internal = Problem
 // NotFound defines model for NotFound.
 type NotFound = Problem
 
+// OrderRefused defines model for OrderRefused.
+type OrderRefused = Problem
+
 // PreconditionFailed defines model for PreconditionFailed.
 type PreconditionFailed = Problem
 
@@ -2484,6 +2487,16 @@ type ForbiddenApplicationProblemPlusJSONResponse Problem
 type InternalApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
+
+type OrderRefusedResponseHeaders struct {
+	ConsistencyToken string
+	Location         string
+}
+type OrderRefusedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers OrderRefusedResponseHeaders
+}
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -6041,16 +6054,18 @@ func (response PostOrder404ApplicationProblemPlusJSONResponse) VisitPostOrderRes
 }
 
 type PostOrder409ApplicationProblemPlusJSONResponse struct {
-	ConflictApplicationProblemPlusJSONResponse
+	OrderRefusedApplicationProblemPlusJSONResponse
 }
 
 func (response PostOrder409ApplicationProblemPlusJSONResponse) VisitPostOrderResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Consistency-Token", fmt.Sprint(response.Headers.ConsistencyToken))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err

@@ -15,6 +15,19 @@ func Malformed(format string, args ...any) error {
 	return &MalformedError{Detail: fmt.Sprintf(format, args...)}
 }
 
+// WrittenError is a refusal by which something was written all the same: what became of
+// it can be read at Location, by a query that carries Token.
+type WrittenError struct {
+	Err      error
+	Location string
+	Token    string // as on the wire
+}
+
+func (e *WrittenError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the refusal.
+func (e *WrittenError) Unwrap() error { return e.Err }
+
 // InvalidError lists all fields and parameters of a request that are out of
 // range, unknown or missing (422).
 type InvalidError struct{ Errors []FieldError }

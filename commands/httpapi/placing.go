@@ -114,7 +114,7 @@ func (o *OrderCommands) placeAndAwait(ctx context.Context, p *placing) (commands
 				return placed, nil // it is placed, and nobody can say more now
 			}
 			if now.Version >= decidedVersion {
-				return now, rejectionOf(id, now.State)
+				return now, rejectionOf(id, now)
 			}
 		}
 		select {
@@ -136,8 +136,9 @@ var rejections = map[string]string{
 
 var codeForm = regexp.MustCompile(`^[a-z0-9_]+$`)
 
-// rejectionOf is nil unless the order was rejected.
-func rejectionOf(id uuid.UUID, s order.State) error {
+// rejectionOf is nil unless the order was rejected. It is there, and can be read.
+func rejectionOf(id uuid.UUID, r commands.Result[order.State]) error {
+	s := r.State
 	if s.Status != order.StatusRejected {
 		return nil
 	}
@@ -148,5 +149,9 @@ func rejectionOf(id uuid.UUID, s order.State) error {
 	if !codeForm.MatchString(code) {
 		code = "order_rejected" // the words of another writer
 	}
-	return &domain.Refusal{Kind: domain.Conflict, Code: code, Detail: "order " + id.String() + " was rejected: " + detail}
+	headers := orderHeaders(id, r)
+	return &api.WrittenError{
+		Err:      &domain.Refusal{Kind: domain.Conflict, Code: code, Detail: "order " + id.String() + " was rejected: " + detail},
+		Location: headers.Location, Token: headers.ConsistencyToken,
+	}
 }

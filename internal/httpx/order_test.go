@@ -379,7 +379,10 @@ func TestWaitAnswersTheDecision(t *testing.T) {
 			require.Equal(t, `"2"`, first.header.Get("ETag"))
 			require.Equal(t, "orders/"+idIn(first).String()+"@2", first.header.Get("Consistency-Token"))
 		} else {
-			require.Contains(t, first.field("detail"), idOf(buyer, name).String())
+			id := idOf(buyer, name).String()
+			require.Contains(t, first.field("detail"), id)
+			require.Equal(t, "/v1/orders/"+id, first.header.Get("Location"), "it is there")
+			require.Equal(t, "orders/"+id+"@2", first.header.Get("Consistency-Token"))
 		}
 		if name == "confirmed" {
 			s.happens(idIn(first), order.Complete{PaymentID: uuid.New()})

@@ -177,6 +177,11 @@ func (s *server) writeProblem(err error, c echo.Context) {
 	if a.retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(a.retry))
 	}
+	var written *api.WrittenError
+	if errors.As(err, &written) {
+		h.Set("Location", written.Location)
+		h.Set("Consistency-Token", written.Token)
+	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	c.Response().WriteHeader(a.Status)
