@@ -30,6 +30,7 @@ import (
 	"github.com/admitone/admitone/projections/market"
 	"github.com/admitone/admitone/readapi"
 	"github.com/admitone/admitone/readstore"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"golang.org/x/sync/errgroup"
@@ -70,6 +71,8 @@ type app struct {
 	http          http.Handler
 	control       *control.Server
 	services      *natsapi.Server
+	self          presence              // what this copy says of itself
+	copies        jetstream.KeyValue    // where it says so; nil in the embedded form
 	traces        *trace.TracerProvider // nil: none
 	observed      *appendMetrics
 	wasReady      atomic.Bool // a readiness probe has found nothing wrong once
@@ -113,6 +116,7 @@ func (a *app) answer(ctx context.Context) error {
 		a.updates.EndWaits()
 		a.services.Close(requestGrace)
 	})
+	services.Go(func() { a.stayPresent(ctx) })
 	err := httpx.Serve(ctx, a.listener, a.http, a.log, requestGrace)
 	stop()
 	services.Wait()
@@ -132,7 +136,7 @@ func (a *app) background(ctx context.Context, group *errgroup.Group) {
 
 func (a *app) open(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openKeys, a.openProjections, a.openCommands, a.openQueries, a.openProcesses, a.openBot, a.openHTTP, a.openControl, a.openServices,
+		a.openTraces, a.openData, a.openBroker, a.sharesReadStore, a.openStore, a.openStreams, a.openKeys, a.openProjections, a.openCommands, a.openQueries, a.openProcesses, a.openBot, a.openHTTP, a.openControl, a.openServices, a.openPresence,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/admitone/admitone/internal/control"
@@ -122,9 +124,22 @@ func (r *remote) examine(ctx context.Context) []finding {
 	if err != nil {
 		return []finding{fail("broker", "see the error", "%v", err)}
 	}
-	findings := examineBroker(ctx, nc, js)
-	findings = append(findings, examineCopies(ctx, nc)...)
-	return append(findings, examineServer(ctx, nc)...)
+	return together(
+		func() []finding { return examineBroker(ctx, nc, js) },
+		func() []finding { return examineCopies(ctx, nc) },
+		func() []finding { return examineServer(ctx, nc) },
+	)
+}
+
+// together looks at everything at the same time, so that what is away is waited for once.
+func together(looks ...func() []finding) []finding {
+	found := make([][]finding, len(looks))
+	var wg sync.WaitGroup
+	for i, look := range looks {
+		wg.Go(func() { found[i] = look() })
+	}
+	wg.Wait()
+	return slices.Concat(found...)
 }
 
 // examineServer asks a running server for its findings, and for those about the

@@ -111,24 +111,23 @@ func examineCopies(ctx context.Context, nc *nats.Conn) []finding {
 	return judgeCopies(list, semanticVersion(currentVersion().Version))
 }
 
+const silentAdvice = "if the process is there it hangs: end it, and start it again; if it was killed for good, this is said for an hour at most"
+
 func judgeCopies(list []serviceInfo, own string) []finding {
-	if len(list) == 0 {
-		return []finding{fail("copies", "start one with \"admitone serve\"", "no copy of AdmitOne is registered on the broker")}
-	}
 	var versions, processes []string
 	var findings []finding
 	missing := slices.Clone(knownRoles)
 	for _, s := range list {
+		findings = append(findings, judgeCopy(s)...)
+		if s.Silent {
+			continue
+		}
 		versions = append(versions, s.Version)
 		processes = append(processes, s.Host+"/"+s.PID)
 		missing = slices.DeleteFunc(missing, func(role string) bool { return role == s.Role })
-		if c, found := worstOf(s.Checks); found {
-			judged := fail
-			if c.Ok {
-				judged = warn
-			}
-			findings = append(findings, judged("copy "+s.Host+"/"+s.PID+" "+s.Role, "see the log of that process", "%s: %s", c.Name, c.Detail))
-		}
+	}
+	if len(versions) == 0 {
+		return append(findings, fail("copies", "start one with \"admitone serve\"", "no copy of AdmitOne is registered on the broker"))
 	}
 	slices.Sort(versions)
 	slices.Sort(processes)
@@ -145,4 +144,19 @@ func judgeCopies(list []serviceInfo, own string) []finding {
 		findings = append(findings, ok("copies", "%s", all))
 	}
 	return findings
+}
+
+// judgeCopy tells of a copy in one role, nothing where all is well.
+func judgeCopy(s serviceInfo) []finding {
+	check := "copy " + s.Host + "/" + s.PID + " " + s.Role
+	c, found := worstOf(s.Checks)
+	switch {
+	case s.Silent:
+		return []finding{warn(check, silentAdvice, "%s: %s", c.Name, c.Detail)}
+	case found && c.Ok:
+		return []finding{warn(check, "see the findings about what it lacks", "%s: %s", c.Name, c.Detail)}
+	case found:
+		return []finding{fail(check, "see the log of that process", "%s: %s", c.Name, c.Detail)}
+	}
+	return nil
 }

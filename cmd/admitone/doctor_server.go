@@ -35,16 +35,18 @@ func (a *app) answerDoctor(ctx context.Context, _ json.RawMessage, _ func(any)) 
 		a.examineSync, a.examineBrokerClock, a.examineStore, a.examineStoreClock,
 		func(context.Context) finding { return diskFinding(a.cfg.Data) },
 	}
-	var findings []finding
+	var looks []func() []finding
 	for _, check := range checks {
-		bounded, cancel := context.WithTimeout(ctx, examineServes)
-		f := check(bounded)
-		cancel()
-		if f.Check != "" {
-			findings = append(findings, f)
-		}
+		looks = append(looks, func() []finding {
+			bounded, cancel := context.WithTimeout(ctx, examineServes)
+			defer cancel()
+			if f := check(bounded); f.Check != "" {
+				return []finding{f}
+			}
+			return nil
+		})
 	}
-	return findings, ctx.Err()
+	return together(looks...), ctx.Err()
 }
 
 func (a *app) examineDurability() finding {

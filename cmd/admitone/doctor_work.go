@@ -19,26 +19,33 @@ const parkedShown = 5
 
 // examineWork asks how far projections and processes are.
 func examineWork(ctx context.Context, nc *nats.Conn) []finding {
-	var findings []finding
-	var list []projectionInfo
-	if err := control.Call(ctx, nc, opProjections, nil, &list, nil); err != nil {
-		findings = append(findings, fail("projections", "see the findings about the broker and the read store", "%v", err))
+	return together(
+		func() []finding {
+			return examineList(ctx, nc, "projections", opProjections, "see the findings about the broker and the read store", judgeProjection)
+		},
+		func() []finding {
+			return examineList(ctx, nc, "processes", opProcesses, "see the findings about the broker", judgeProcess)
+		},
+		func() []finding {
+			var marks []parked.Mark
+			if err := control.Call(ctx, nc, opParked, nil, &marks, nil); err != nil {
+				return []finding{fail("parked", "see the findings about the broker", "%v", err)}
+			}
+			return judgeParked(marks)
+		},
+	)
+}
+
+// examineList asks a running server for a list, and judges each of it.
+func examineList[T any](ctx context.Context, nc *nats.Conn, check, operation, advice string, judge func(T) finding) (findings []finding) {
+	var list []T
+	if err := control.Call(ctx, nc, operation, nil, &list, nil); err != nil {
+		return []finding{fail(check, advice, "%v", err)}
 	}
-	for _, p := range list {
-		findings = append(findings, judgeProjection(p))
+	for _, one := range list {
+		findings = append(findings, judge(one))
 	}
-	var reacting []processInfo
-	if err := control.Call(ctx, nc, opProcesses, nil, &reacting, nil); err != nil {
-		findings = append(findings, fail("processes", "see the findings about the broker", "%v", err))
-	}
-	for _, p := range reacting {
-		findings = append(findings, judgeProcess(p))
-	}
-	var marks []parked.Mark
-	if err := control.Call(ctx, nc, opParked, nil, &marks, nil); err != nil {
-		return append(findings, fail("parked", "see the findings about the broker", "%v", err))
-	}
-	return append(findings, judgeParked(marks)...)
+	return findings
 }
 
 func judgeProjection(p projectionInfo) finding {

@@ -22,12 +22,19 @@ import (
 )
 
 func (a *app) openServices(context.Context) (err error) {
+	member, err := memberName(a.path("member"))
+	if err != nil {
+		return err
+	}
 	host, _ := os.Hostname()
+	a.self = presence{
+		Member: member, Version: semanticVersion(currentVersion().Version), Host: host, PID: strconv.Itoa(os.Getpid()),
+		HTTP: "http://" + a.listener.Addr().String(), Started: time.Now().UTC().Format(time.RFC3339), Roles: a.cfg.runningRoles(),
+	}
 	cfg := natsapi.Config{
-		Conn: a.broker.nc, Version: semanticVersion(currentVersion().Version), Roles: a.cfg.runningRoles(), Health: a.ready, Logger: a.log,
+		Conn: a.broker.nc, Version: a.self.Version, Roles: a.self.Roles, Health: a.ready, Logger: a.log,
 		Metadata: map[string]string{
-			"host": host, "pid": strconv.Itoa(os.Getpid()), "http": "http://" + a.listener.Addr().String(),
-			"started": time.Now().UTC().Format(time.RFC3339),
+			"member": a.self.Member, "host": a.self.Host, "pid": a.self.PID, "http": a.self.HTTP, "started": a.self.Started,
 		},
 	}
 	if a.cfg.has(roleAPI) {
@@ -46,7 +53,9 @@ type serviceInfo struct {
 	PID     string      `json:"pid"`
 	HTTP    string      `json:"http"`
 	Started string      `json:"started"`
+	Member  string      `json:"member"` // of all roles of a copy, also after a restart
 	Healthy bool        `json:"healthy"`
+	Silent  bool        `json:"silent"` // it was there, and does not answer
 	Checks  []api.Check `json:"checks"`
 }
 
@@ -57,7 +66,8 @@ func servicesCommand() *cobra.Command {
 		Long: `Show which roles run where, in which version, and how they are.
 
 Every role of every copy registers with the NATS micro framework, so "nats micro ls"
-finds them too. Exits with 1 when one is not healthy.`,
+finds them too. One that hangs, or was killed, is listed for an hour as one that does not
+answer. Exits with 1 when one is not healthy.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			nc, err := r.connect()
 			if err != nil {
@@ -107,7 +117,7 @@ func discover(ctx context.Context, nc *nats.Conn) ([]serviceInfo, error) {
 			continue
 		}
 		s := serviceInfo{Role: role, ID: info.ID, Version: info.Version, Host: info.Metadata["host"], PID: info.Metadata["pid"],
-			HTTP: info.Metadata["http"], Started: info.Metadata["started"]}
+			HTTP: info.Metadata["http"], Started: info.Metadata["started"], Member: info.Metadata["member"]}
 		list = append(list, s)
 	}
 	var asked sync.WaitGroup
@@ -118,6 +128,9 @@ func discover(ctx context.Context, nc *nats.Conn) ([]serviceInfo, error) {
 		})
 	}
 	asked.Wait()
+	// Where JetStream is away nobody knows of the silent ones, and doctor tells of that.
+	silent, _ := silentCopies(ctx, nc, list)
+	list = append(list, silent...)
 	slices.SortFunc(list, func(a, b serviceInfo) int { return strings.Compare(a.Role+a.Started+a.ID, b.Role+b.Started+b.ID) })
 	return list, nil
 }
