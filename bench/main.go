@@ -60,7 +60,7 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&o.smoke, "smoke", false, "see in seconds that every row can be measured; keeps no results")
 	flags.BoolVar(&o.long, "long", false, "also the rows that take a quarter of an hour")
 	flags.StringVar(&o.out, "out", "bench/results/latest.json", "the file that keeps the results")
-	flags.StringVar(&o.profiles, "profiles", "", "a folder for a CPU profile of our side of each measurement")
+	flags.StringVar(&o.profiles, "profiles", "", "a folder, made if it is missing, for a CPU profile of our side of each measurement")
 	err := flags.Parse(args)
 	if err == nil {
 		o.filter, err = regexp.Compile(*filter)
@@ -76,6 +76,11 @@ func parse(args []string) (options, error) {
 
 // run measures what is asked for. A row that fails is told of, and the others go on.
 func run(ctx context.Context, o options, w io.Writer) error {
+	if o.profiles != "" {
+		if err := os.MkdirAll(o.profiles, 0o755); err != nil {
+			return fmt.Errorf("folder for profiles: %w", err)
+		}
+	}
 	l := &lab.Lab{CQL: o.cql, Smoke: o.smoke}
 	servers, err := serversOf(ctx, l)
 	if err != nil {

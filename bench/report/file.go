@@ -7,15 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"time"
 )
 
 // File is what is kept of the newest measurement of every row.
 type File struct {
-	At      time.Time `json:"at"` // of the newest row
-	Machine Machine   `json:"machine"`
-	Rows    []Row     `json:"rows"`
+	Machine Machine `json:"machine"`
+	Rows    []Row   `json:"rows"`
 }
 
 // Machine is what figures depend on.
@@ -50,10 +48,14 @@ func Read(path string) (File, error) {
 // stand in the order of names; those that nobody measures any more are gone.
 func (f File) Merge(rows []Row, names []string, at time.Time, machine Machine) File {
 	byName := map[string]Row{}
-	for _, r := range slices.Concat(f.Rows, rows) {
+	for _, r := range f.Rows {
 		byName[r.Name] = r
 	}
-	merged := File{At: at.UTC().Truncate(time.Second), Machine: machine, Rows: []Row{}}
+	for _, r := range rows {
+		r.At = at.UTC().Truncate(time.Second)
+		byName[r.Name] = r
+	}
+	merged := File{Machine: machine, Rows: []Row{}}
 	for _, name := range names {
 		if r, ok := byName[name]; ok {
 			merged.Rows = append(merged.Rows, r)

@@ -42,15 +42,16 @@ func TestARunReplacesItsOwnRowsAlone(t *testing.T) {
 	names := []string{"a", "b", "c"}
 	empty, err := report.Read(path)
 	require.NoError(t, err)
-	first := empty.Merge([]report.Row{{Name: "c", Ours: 1}, {Name: "a", Ours: 1}, {Name: "gone", Ours: 1}}, names, time.Now(), report.ThisMachine())
+	monday, tuesday := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), time.Date(2026, 1, 6, 9, 0, 0, 0, time.UTC)
+	first := empty.Merge([]report.Row{{Name: "c", Ours: 1}, {Name: "a", Ours: 1}, {Name: "gone", Ours: 1}}, names, monday, report.ThisMachine())
 	require.NoError(t, first.Write(path))
 
 	before, err := report.Read(path)
 	require.NoError(t, err)
-	require.NoError(t, before.Merge([]report.Row{{Name: "b", Ours: 2}, {Name: "c", Ours: 2}}, names, time.Now(), report.ThisMachine()).Write(path))
+	require.NoError(t, before.Merge([]report.Row{{Name: "b", Ours: 2}, {Name: "c", Ours: 2}}, names, tuesday, report.ThisMachine()).Write(path))
 	after, err := report.Read(path)
 	require.NoError(t, err)
-	require.Equal(t, []report.Row{{Name: "a", Ours: 1}, {Name: "b", Ours: 2}, {Name: "c", Ours: 2}}, after.Rows)
+	require.Equal(t, []report.Row{{Name: "a", At: monday, Ours: 1}, {Name: "b", At: tuesday, Ours: 2}, {Name: "c", At: tuesday, Ours: 2}}, after.Rows)
 
 	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
 	_, err = report.Read(path)

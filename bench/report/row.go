@@ -4,6 +4,7 @@ package report
 
 import (
 	"slices"
+	"time"
 )
 
 // What is good in a row.
@@ -14,15 +15,16 @@ const (
 
 // Row is one figure beside the same figure of the raw parts, medians over rounds.
 type Row struct {
-	Name   string  `json:"name"`
-	Ours   float64 `json:"ours"`
-	Raw    float64 `json:"raw"`
-	Ratio  float64 `json:"ratio"`  // median of the rounds' ours ÷ raw
-	Bar    float64 `json:"bar"`    // what the ratio should reach, or stay below; 0: reported only
-	Better string  `json:"better"` // Higher or Lower
-	Unit   string  `json:"unit"`   // of Ours and Raw
-	Server string  `json:"server"`
-	Spread float64 `json:"spread"` // of the ratio: (largest − smallest) ÷ median
+	Name   string    `json:"name"`
+	At     time.Time `json:"at,omitzero"` // when it was measured
+	Ours   float64   `json:"ours"`
+	Raw    float64   `json:"raw"`
+	Ratio  float64   `json:"ratio"`  // median of the rounds' ours ÷ raw
+	Bar    float64   `json:"bar"`    // what the ratio should reach, or stay below; 0: reported only
+	Better string    `json:"better"` // Higher or Lower
+	Unit   string    `json:"unit"`   // of Ours and Raw
+	Server string    `json:"server"`
+	Spread float64   `json:"spread"` // of the ratio: (largest − smallest) ÷ median
 }
 
 // Measured fills a row with its rounds: ours[i] and raw[i] are of one round.
