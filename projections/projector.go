@@ -183,7 +183,7 @@ type keeper struct {
 	mu      sync.Mutex
 	runners map[int]*runner // by generation
 	build   *build
-	trouble trouble // of the goroutine that runs
+	trouble trouble        // of the goroutine that runs
 	ending  sync.WaitGroup // builds and runners that are on their way out
 }
 
