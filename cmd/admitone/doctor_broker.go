@@ -37,8 +37,12 @@ func examineBroker(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) [
 
 // accountFindings compares what the account uses with what it may.
 func accountFindings(a *jetstream.AccountInfo) []finding {
+	storage := limitFinding("jetstream storage", "bytes", a.Store, a.Limits.MaxStore, "raise the account's JetStream storage (max_file), or remove streams that nobody needs")
+	if a.Limits.MaxStore <= 0 {
+		storage.Detail = humanize.IBytes(a.Store) + ", the account has no limit; that of the servers (max_file_store) cannot be seen from here"
+	}
 	return []finding{
-		limitFinding("jetstream storage", "bytes", a.Store, a.Limits.MaxStore, "raise the account's JetStream storage (max_file), or remove streams that nobody needs"),
+		storage,
 		limitFinding("jetstream streams", "streams", uint64(a.Streams), int64(a.Limits.MaxStreams), "raise the account's limit of streams"),
 		limitFinding("jetstream consumers", "consumers", uint64(a.Consumers), int64(a.Limits.MaxConsumers), "raise the account's limit of consumers"),
 	}

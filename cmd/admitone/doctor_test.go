@@ -75,7 +75,7 @@ func TestDoctor(t *testing.T) {
 	found := examined(t, "--data", data)
 	requireLevels(t, found, nil)
 	for check, words := range map[string]string{
-		"broker": "NATS 2.", "stream TICKETS": "1 events of 1 aggregates", "stream ORDERS": "0 events", "copies": "1 running", "durability": "every event",
+		"broker": "NATS 2.", "jetstream storage": "the account has no limit; that of the servers (max_file_store)", "stream TICKETS": "1 events of 1 aggregates", "stream ORDERS": "0 events", "copies": "1 running", "durability": "every event",
 		"fsync": "a sync to the disk", "clock of the broker": "agrees", "read store": "version 3.", "disk": "free of", "projection tickets": "live, generation 1",
 		"parked": "nothing",
 	} {
