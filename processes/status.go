@@ -3,6 +3,7 @@ package processes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -72,6 +73,9 @@ func (k *keeper) status(ctx context.Context) (Status, error) {
 	}
 	return s, nil
 }
+
+// Names of all processes, in order of definition.
+func (r *Runner) Names() []string { return slices.Clone(r.order) }
 
 // Parked lists the parked aggregates of all processes, oldest first.
 func (r *Runner) Parked(ctx context.Context) ([]Parked, error) {

@@ -37,6 +37,9 @@ type Status struct {
 	Building       *Progress     // nil when nothing is being built
 }
 
+// Names of all projections, in order of definition.
+func (p *Projector) Names() []string { return slices.Clone(p.order) }
+
 // Status asks the broker for the state of every projection, in order of definition.
 func (p *Projector) Status(ctx context.Context) ([]Status, error) {
 	var all []Status

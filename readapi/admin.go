@@ -3,6 +3,7 @@ package readapi
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/admitone/admitone/api"
 	"github.com/google/uuid"
@@ -19,16 +20,27 @@ var (
 	ErrNoEvents = errors.New("no such events")
 )
 
+// UnknownError is ErrNoProjection, with the names that there are.
+type UnknownError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("%q: %v", e.Name, ErrNoProjection) }
+
+// Unwrap is ErrNoProjection.
+func (e *UnknownError) Unwrap() error { return ErrNoProjection }
+
 // Admin is the engine as its operators see it. Safe for concurrent use.
 type Admin interface {
 	// Projections lists all projections and how far they are.
 	Projections(ctx context.Context) ([]api.Projection, error)
-	// Rebuild starts a rebuild and returns while it runs. ErrNoProjection, ErrRebuilding.
+	// Rebuild starts a rebuild and returns while it runs. ErrNoProjection (*UnknownError), ErrRebuilding.
 	Rebuild(ctx context.Context, projection string) error
 	// Parked lists what is parked in any projection.
 	Parked(ctx context.Context) ([]api.Parked, error)
 	// Retry tries a parked aggregate again. Idempotent, and no error where nothing
-	// is parked. ErrNoProjection.
+	// is parked. A process is named as a projection is. ErrNoProjection (*UnknownError).
 	Retry(ctx context.Context, projection string, id uuid.UUID) error
 	// Events reads one aggregate's events, oldest first; stream is in lower case. ErrNoEvents.
 	Events(ctx context.Context, stream string, id uuid.UUID) ([]api.Event, error)

@@ -45,7 +45,7 @@ func (a *admin) Rebuild(ctx context.Context, projection string) error {
 	_, err := a.rebuild(ctx, projection)
 	switch {
 	case errors.Is(err, projections.ErrUnknownProjection):
-		return fmt.Errorf("%w: %w", readapi.ErrNoProjection, err)
+		return &readapi.UnknownError{Name: projection, Known: a.projectionNames()}
 	case errors.Is(err, projections.ErrRebuildRunning):
 		return fmt.Errorf("%w: %w", readapi.ErrRebuilding, err)
 	}
@@ -70,7 +70,7 @@ func (a *admin) Parked(ctx context.Context) ([]api.Parked, error) {
 func (a *admin) Retry(ctx context.Context, projection string, id uuid.UUID) error {
 	_, err := a.retry(ctx, projection, id)
 	if errors.Is(err, processes.ErrUnknownProcess) {
-		return fmt.Errorf("%w: %w", readapi.ErrNoProjection, err)
+		return &readapi.UnknownError{Name: projection, Known: append(a.projectionNames(), a.processNames()...)}
 	}
 	return err
 }

@@ -91,6 +91,20 @@ func onOwner[O, R any](owners []O, unknown error, ask func(O) (R, error)) (answe
 	return answer, err
 }
 
+func (w *workforce) projectionNames() (names []string) {
+	for _, p := range w.projecting {
+		names = append(names, p.Names()...)
+	}
+	return names
+}
+
+func (w *workforce) processNames() (names []string) {
+	for _, r := range w.reacting {
+		names = append(names, r.Names()...)
+	}
+	return names
+}
+
 // status is how far each projection is.
 func (w *workforce) status(ctx context.Context) ([]projections.Status, error) {
 	return gathered(w.projecting, func(p projecting) ([]projections.Status, error) { return p.Status(ctx) })

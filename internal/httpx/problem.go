@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/admitone/admitone/api"
 	"github.com/admitone/admitone/commands"
@@ -65,7 +66,7 @@ var kinds = []kind{
 	{readstore.ErrUnavailable, 503, "read_store_unavailable", "Read store unavailable", "The read store did not answer. Send the request again shortly; of the commands only new orders read from it.", 1},
 	{readstore.ErrNoTable, 503, "projection_switched", "Projection was switched", "The tables were replaced while they were read. Send the request again.", 1},
 	{readstore.ErrBadCursor, 400, "invalid_cursor", "Cursor is not valid", "The cursor does not belong to this list. Begin with the first page, without a cursor.", 0},
-	{readapi.ErrNoProjection, 404, "projection_not_found", "No such projection", "There is no projection of this name; /v1/admin/projections lists all.", 0},
+	{readapi.ErrNoProjection, 404, "projection_not_found", "No such projection", "There is nothing of this name here.", 0},
 	{readapi.ErrNoEvents, 404, "events_not_found", "No such events", "There is no such stream, or it holds no event of this aggregate.", 0},
 	{readapi.ErrRebuilding, 409, "rebuild_running", "A rebuild is running", "This projection is being rebuilt already; its progress stands in /v1/admin/projections.", 0},
 
@@ -120,6 +121,10 @@ func more(err error) string {
 	var mismatch *commands.VersionMismatchError
 	if errors.As(err, &mismatch) {
 		return fmt.Sprintf(" It is at version %d.", mismatch.Actual)
+	}
+	var unknown *readapi.UnknownError
+	if errors.As(err, &unknown) {
+		return " The names are " + strings.Join(unknown.Known, ", ") + "."
 	}
 	return ""
 }
