@@ -64,7 +64,7 @@ Each flag is also an environment variable: --sync-interval is ADMITONE_SYNC_INTE
 		},
 	}
 	root.AddCommand(serveCommand(), tokenCommand(), versionCommand(),
-		servicesCommand(), projectionsCommand(), processesCommand(), rebuildCommand(), parkedCommand(), verifyCommand(),
+		readyCommand(), servicesCommand(), projectionsCommand(), processesCommand(), rebuildCommand(), parkedCommand(), verifyCommand(),
 		importCommand(), eventsCommand(), eraseCommand(), doctorCommand(), chatCommand())
 	return root
 }

@@ -70,6 +70,21 @@ func (g gated) Write(p []byte) (int, error) {
 	return g.Writer.Write(p)
 }
 
+// A container's health check asks the copy on its data directory.
+func TestReadyCommand(t *testing.T) {
+	t.Parallel()
+	data := dataDir(t)
+	r := program.Run(t, "ready", "--data", data)
+	require.Equal(t, 1, r.Code)
+	require.Contains(t, r.ErrOut, "no server runs on "+data)
+	s := program.Serve(t, data)
+	require.Zero(t, program.Run(t, "ready", "--data", data).Code)
+	s.Kill()
+	r = program.Run(t, "ready", "--data", data)
+	require.Equal(t, 1, r.Code)
+	require.Contains(t, r.ErrOut, "does not answer")
+}
+
 // A copy that serves the API takes requests on when its read store does not answer, and
 // says what it cannot do; one that was never ready, or serves none, is not ready.
 func TestReadyWithoutTheReadStoreCQL(t *testing.T) {
@@ -96,6 +111,9 @@ func TestReadyWithoutTheReadStoreCQL(t *testing.T) {
 		eventually(t, "one that starts meanwhile says that it is not ready", func() bool {
 			return started.URL() != "" && strings.Contains(readiness(t, started), "not_ready")
 		})
+		r := program.Run(t, "ready", "--data", started.Data)
+		require.Equal(t, 1, r.Code)
+		require.Contains(t, r.ErrOut, "not_ready")
 		eventually(t, "commands go on at every copy", func() bool {
 			return c.Do(t, "POST", "/v1/tickets", blackbox.Offer("Seat", 1)).Status == 201
 		})
