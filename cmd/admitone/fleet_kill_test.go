@@ -23,17 +23,26 @@ func TestFleetCQL(t *testing.T) {
 	f.end(t)
 }
 
+// atLeast is how many commands a second go through on a slow machine, whoever is killed.
+const atLeast = 50
+
 // TestProofFleetKilledCQL kills a copy every two seconds for a minute.
 func TestProofFleetKilledCQL(t *testing.T) {
 	proof(t)
 	f := startTraffic(t, fleetCQL(t, twoOfEach), 300, false)
 	probes := f.probe(t)
+	began, before := time.Now(), f.commands()
 	f.kill(t, time.Minute)
-	gaps := probes.stop()
+	took, commands := time.Since(began), f.commands()-before
+	probes.awaitTraffic(t)
+	found := probes.stop()
 	f.end(t)
-	t.Logf("the longest times without traffic at a copy: %v", gaps)
-	for _, gap := range gaps {
-		require.LessOrEqual(t, gap, 5*time.Second)
+	t.Logf("%d commands in %s", commands, took)
+	require.Greater(t, float64(commands), atLeast*took.Seconds())
+	for _, p := range found {
+		t.Logf("%d successes at a copy, at most %s without", p.successes, p.longest)
+		require.Greater(t, p.successes, 10)
+		require.LessOrEqual(t, p.longest, 5*time.Second)
 	}
 }
 
@@ -59,7 +68,12 @@ type traffic struct {
 	load   *blackbox.Load
 	trade  *blackbox.Trade
 	stop   func()
+
+	mu     sync.Mutex
+	killed map[string]time.Time // by data directory: when the copy was killed last
 }
+
+func (tr *traffic) commands() uint64 { return tr.load.Commands() + tr.trade.Commands() }
 
 // startTraffic sends so many commands a second, a third of them about orders. strict:
 // no request may fail.
@@ -69,7 +83,7 @@ func startTraffic(t *testing.T, f *blackbox.Fleet, perSecond float64, strict boo
 	cfg := func(share float64) blackbox.LoadConfig {
 		return blackbox.LoadConfig{Seed: random.Uint64(), Keys: f.Keys, Others: data[1:], Sellers: 16, Rate: perSecond * share, Strict: strict}
 	}
-	tr := &traffic{fleet: f, shop: fleetShop(f), random: random}
+	tr := &traffic{fleet: f, shop: fleetShop(f), random: random, killed: map[string]time.Time{}}
 	tr.load = blackbox.NewLoad(t, program, data[0], cfg(2./3))
 	tr.trade = blackbox.NewTrade(t, program, data[0], cfg(1./3))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -91,6 +105,7 @@ func (tr *traffic) kill(t *testing.T, d time.Duration) {
 	for n := range int(d / every) {
 		began := time.Now()
 		c := tr.fleet.Copies[tr.random.IntN(len(tr.fleet.Copies))]
+		tr.kills(c.Data)
 		c.Kill()
 		c.Again()
 		t.Logf("kill %d: %s", n+1, c.Data)
@@ -99,6 +114,18 @@ func (tr *traffic) kill(t *testing.T, d time.Duration) {
 	for _, c := range tr.fleet.Copies {
 		c.AwaitReady()
 	}
+}
+
+func (tr *traffic) kills(data string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.killed[data] = time.Now()
+}
+
+func (tr *traffic) lastKill(data string) time.Time {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.killed[data]
 }
 
 // end brings everything to rest and compares it.
@@ -122,23 +149,42 @@ func (tr *traffic) end(t *testing.T) {
 
 // probes ask every copy that serves the API for all kinds of traffic, all the time.
 type probes struct {
+	traffic *traffic
+	copies  []*blackbox.Copy
 	wg      sync.WaitGroup
 	cancel  func()
-	longest []time.Duration // from one success to the next, for each copy
+
+	mu    sync.Mutex
+	found []found
+}
+
+// found is what a probe found at its copy.
+type found struct {
+	successes int
+	began     time.Time     // when the last one was asked
+	last      time.Time     // when it was answered
+	longest   time.Duration // from one success, or a kill of the copy since then, to the next success or the end
+}
+
+// gap is how long nothing has flowed for which there is no newer cause.
+func (f found) gap(killed time.Time) time.Duration {
+	if killed.After(f.last) {
+		return time.Since(killed)
+	}
+	return time.Since(f.last)
 }
 
 func (tr *traffic) probe(t *testing.T) *probes {
-	copies := tr.fleet.Of(roleAPI)
 	ctx, cancel := context.WithCancel(t.Context())
-	p := &probes{cancel: cancel, longest: make([]time.Duration, len(copies))}
-	for i, c := range copies {
+	p := &probes{traffic: tr, copies: tr.fleet.Of(roleAPI), cancel: cancel}
+	p.found = make([]found, len(p.copies))
+	for i, c := range p.copies {
 		seller, buyer := tr.fleet.At(c, uuid.NewString()), tr.fleet.At(c, uuid.NewString())
+		p.found[i].last = time.Now()
 		p.wg.Go(func() {
-			last := time.Now()
 			for ctx.Err() == nil {
-				if trafficFlows(ctx, seller, buyer) {
-					p.longest[i] = max(p.longest[i], time.Since(last))
-					last = time.Now()
+				if began := time.Now(); trafficFlows(ctx, seller, buyer) {
+					p.succeeded(i, began)
 				}
 				time.Sleep(20 * time.Millisecond) // the pace of the probes
 			}
@@ -148,11 +194,40 @@ func (tr *traffic) probe(t *testing.T) *probes {
 	return p
 }
 
-func (p *probes) stop() []time.Duration {
+// succeeded: what began then has flowed.
+func (p *probes) succeeded(i int, began time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := &p.found[i]
+	f.longest = max(f.longest, f.gap(p.lastKill(i)))
+	f.began, f.last = began, time.Now()
+	f.successes++
+}
+
+// awaitTraffic waits until each copy has served what was asked after its last kill: that
+// time counts as the others do.
+func (p *probes) awaitTraffic(t *testing.T) {
+	t.Helper()
+	for i, c := range p.copies {
+		eventually(t, "there is traffic at "+c.Data, func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.found[i].began.After(p.traffic.lastKill(c.Data))
+		})
+	}
+}
+
+// stop counts what has not come back as well.
+func (p *probes) stop() []found {
 	p.cancel()
 	p.wg.Wait()
-	return p.longest
+	for i := range p.found {
+		p.found[i].longest = max(p.found[i].longest, p.found[i].gap(p.lastKill(i)))
+	}
+	return p.found
 }
+
+func (p *probes) lastKill(i int) time.Time { return p.traffic.lastKill(p.copies[i].Data) }
 
 // trafficFlows lists, reads with the token, and orders.
 func trafficFlows(ctx context.Context, seller, buyer *blackbox.Client) bool {
