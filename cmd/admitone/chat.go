@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/admitone/admitone/api"
@@ -14,7 +13,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // chatConfig is what "admitone chat" was asked for.
@@ -46,7 +44,9 @@ conversation, unless another agent has it; an admin's takes it from him too.
 
 A message is shown with "…" until the event stream has it, then with its time. While the
 broker is away lines are kept, and are sent once, in order, when it is back. At the end
-of the input it waits until all is sent, and up to --wait for the answer.`,
+of the input it waits until all is sent, and up to --wait for the answer. What cannot be
+sent as it is, such as a line of more than 4,000 characters, is refused, and the talk goes
+on. A terminal passes on 4,095 bytes of a line: pipe longer ones, admitone chat < FILE.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd) },
 	}
 	c.flags(cmd)
@@ -86,13 +86,14 @@ func (c *chatConfig) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer nc.Close()
-	if in, ok := cmd.InOrStdin().(*os.File); ok && !c.json && term.IsTerminal(int(in.Fd())) {
+	typed := isTerminal(cmd.InOrStdin())
+	if typed && !c.json {
 		screen.note("each line is a message; /close ends the conversation, /quit leaves")
 	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	s := &chatSession{
-		client: client.New(nc, token), screen: screen, id: resumed, wait: c.wait,
+		client: client.New(nc, token), screen: screen, id: resumed, wait: c.wait, typed: typed,
 		about: api.NewConversation{Topic: api.ConversationTopic(c.topic), OrderID: c.order},
 	}
 	return plainly(s.run(ctx, readInput(ctx, cmd.InOrStdin())))

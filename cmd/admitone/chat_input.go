@@ -3,11 +3,15 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"golang.org/x/term"
 )
 
 // action is what a line of a chat asks for.
@@ -47,6 +51,27 @@ func lineOf(line string) (o outgoing, ok bool, err error) {
 		return o, false, fmt.Errorf("%s is no command: there are /close, /take and /quit; begin a message that begins with a slash with two", printable(word))
 	}
 	return o, true, nil
+}
+
+// terminalLine is how many bytes of a line a terminal passes on (n_tty of Linux, in
+// canonical mode). It drops what is behind them, and does not say so.
+const terminalLine = 4095
+
+// whole says whether a line is what was written.
+func whole(line string, typed bool) error {
+	switch {
+	case typed && len(strings.TrimRight(line, "\r\n")) >= terminalLine:
+		return errors.New("a terminal passes on no more than 4,095 bytes of a line, so this one may have lost its end: pipe the text instead, admitone chat < file")
+	case !utf8.ValidString(line):
+		return errors.New("the line is not valid UTF-8: convert it first, for instance with iconv")
+	}
+	return nil
+}
+
+// isTerminal says whether a stream is one, where its lines are typed or pasted.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // readInput hands over each line, until the input or ctx ends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/admitone/admitone/api"
@@ -18,6 +19,7 @@ type chatSession struct {
 	screen *screen
 	about  api.NewConversation // a new one, but for its text
 	wait   time.Duration
+	typed  bool      // the input is a terminal
 	id     uuid.UUID // the zero UUID until there is one
 
 	queue   []outgoing // what is not done yet, in order
@@ -103,17 +105,18 @@ func (s *chatSession) outcome() error {
 // take puts a line into the queue; last says that no further one is wanted.
 func (s *chatSession) take(line string) (last bool) {
 	o, ok, err := lineOf(line)
+	if fault := whole(line, s.typed); fault != nil {
+		err = fmt.Errorf("not sent: %w", fault)
+	}
 	switch {
 	case err != nil:
-		s.unsent++
-		s.screen.note(err.Error())
+		s.refuse(err.Error())
 	case !ok:
 	case o.action == actionQuit:
 		s.ended, s.hasty = true, true
 		return true
 	case o.action != actionSend && s.id == uuid.Nil && len(s.queue) == 0:
-		s.unsent++
-		s.screen.note("there is no conversation yet: the first message opens one")
+		s.refuse(notYet)
 	default:
 		s.queue = append(s.queue, o)
 		if o.action == actionSend {
@@ -121,6 +124,14 @@ func (s *chatSession) take(line string) (last bool) {
 		}
 	}
 	return false
+}
+
+const notYet = "there is no conversation yet: the first message opens one"
+
+// refuse says why a line is not sent.
+func (s *chatSession) refuse(why string) {
+	s.unsent++
+	s.screen.note(why)
 }
 
 // sendNext sends what is first in the queue, once all before it is done.
@@ -158,9 +169,8 @@ func sendLine(ctx context.Context, c *client.Client, id uuid.UUID, about api.New
 func (s *chatSession) handled(ctx context.Context, r chatResult) error {
 	var refused *client.Problem
 	switch {
-	case errors.As(r.err, &refused) && s.id != uuid.Nil && isOfTheLine(refused):
-		s.unsent++
-		s.screen.note("not sent: " + printable(refused.Error()))
+	case errors.As(r.err, &refused) && s.isOfTheLine(refused):
+		s.refuse("not sent: " + printable(refused.Error()))
 	case r.err != nil && ctx.Err() != nil:
 		return nil // run sees to it
 	case r.err != nil:
@@ -178,16 +188,25 @@ func (s *chatSession) handled(ctx context.Context, r chatResult) error {
 		}
 	}
 	s.queue, s.sending = s.queue[1:], false
+	for s.id == uuid.Nil && len(s.queue) > 0 && s.queue[0].action != actionSend {
+		s.queue = s.queue[1:]
+		s.refuse(notYet)
+	}
 	return nil
 }
 
 // isOfTheLine says whether another line may fare better.
-func isOfTheLine(p *client.Problem) bool {
-	switch p.Code {
-	case "conversation_unanswered", "role_required":
+func (s *chatSession) isOfTheLine(p *client.Problem) bool {
+	switch {
+	case p.Status == http.StatusRequestEntityTooLarge:
+		return true
+	case s.id == uuid.Nil: // topic and order would be the same again
+		other := func(e api.FieldError) bool { return e.Pointer != "/text" }
+		return len(p.Errors) > 0 && !slices.ContainsFunc(p.Errors, other)
+	case p.Code == "conversation_unanswered", p.Code == "role_required":
 		return true
 	}
-	return p.Status == http.StatusUnprocessableEntity || p.Status == http.StatusRequestEntityTooLarge
+	return p.Status == http.StatusUnprocessableEntity
 }
 
 // How many messages of before are shown, and how long it may take to find them.
