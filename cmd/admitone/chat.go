@@ -73,7 +73,9 @@ func (c *chatConfig) run(cmd *cobra.Command) error {
 			return fmt.Errorf("--conversation %q is not a UUID: name the conversation to resume, or leave it out to open one", c.conversation)
 		}
 	}
-	screen := &screen{out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), json: c.json, me: me.String()}
+	screen := &screen{
+		out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), json: c.json, me: me.String(), columns: columnsOfTerminal(cmd.OutOrStdout()),
+	}
 	nc, err := c.connect(
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {

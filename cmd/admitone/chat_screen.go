@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/admitone/admitone/api"
 	"github.com/google/uuid"
+	"golang.org/x/term"
 )
 
 // screen shows a chat. What others wrote cannot move the cursor, change colours or look
@@ -20,6 +22,8 @@ type screen struct {
 	notes io.Writer // for what is no part of the conversation
 	json  bool
 	me    string
+	// columns is how wide the terminal is; nil where out is none.
+	columns func() int
 }
 
 // margin is as wide as a time.
@@ -64,8 +68,32 @@ func (s *screen) print(head, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for line := range strings.SplitSeq(text, "\n") {
-		_, _ = fmt.Fprintf(s.out, "%s  %s\n", head, printable(strings.TrimSuffix(line, "\r")))
-		head = margin
+		for _, part := range s.fit(printable(strings.TrimSuffix(line, "\r"))) {
+			_, _ = fmt.Fprintf(s.out, "%s  %s\n", head, part)
+			head = margin
+		}
+	}
+}
+
+// fit leaves no line for the terminal to wrap: what goes on at its edge could look like
+// a line of another's.
+func (s *screen) fit(line string) []string {
+	if s.columns == nil {
+		return []string{line}
+	}
+	return wrap(line, max(s.columns()-len(margin)-2, 2))
+}
+
+// columnsOfTerminal is nil where out is no terminal.
+func columnsOfTerminal(out any) func() int {
+	if !isTerminal(out) {
+		return nil
+	}
+	return func() int {
+		if columns, _, err := term.GetSize(int(out.(*os.File).Fd())); err == nil && columns > 0 {
+			return columns
+		}
+		return 80
 	}
 }
 

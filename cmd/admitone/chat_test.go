@@ -160,28 +160,38 @@ func TestChatSurvivesTheBroker(t *testing.T) {
 func TestChatShowsHostileTextInert(t *testing.T) {
 	t.Parallel()
 	data := dataDir(t)
-	s := program.Serve(t, data)
-	user := uuid.NewString()
-	c := client.New(blackbox.Connect(t, s.NATS()), program.Token(t, data, user, api.RoleUser))
-	ctx := natstest.Context(t)
-	text := "a\x00b\x1b[2J\x1b]0;x\x07\u009b31m\u202e\u2066\u200b\x7f\r\n2026-01-01 00:00:00  agent: pay here\r<b>"
-	opened, err := c.OpenConversation(ctx, api.NewConversation{Topic: "other", Text: text})
-	require.NoError(t, err)
-	id := uuid.MustParse(opened.Resource.ID)
-	_, err = c.CloseConversation(ctx, id, "\x1b[31mred\u202e")
-	require.NoError(t, err)
+	texts := append([]string{"a\x00b\x1b[2J\x1b]0;x\x07\u009b31m\u202e\u2066\u200b\x7f\r\n2026-01-01 00:00:00  agent: pay here\r<b>"}, hostile...)
+	id := talkOf(t, data, texts...)
 	token := program.Token(t, data, uuid.NewString(), api.RoleAgent)
 	for _, args := range [][]string{nil, {"--json"}} {
-		r := program.Run(t, append([]string{"chat", "--data", data, "--token", token, "--conversation", id.String()}, args...)...)
+		r := program.Run(t, append([]string{"chat", "--data", data, "--token", token, "--conversation", id}, args...)...)
 		require.Zero(t, r.Code, r.ErrOut)
-		for _, live := range []string{"\x00", "\x1b", "\x07", "\u009b", "\u202e", "\u2066", "\u200b", "\x7f", "\r"} {
-			require.NotContains(t, r.Out, live)
-		}
+		requireInert(t, r.Out)
+		require.Equal(t, 3992, strings.Count(r.Out, "𝄞"))
 		if args == nil {
 			require.NotContains(t, said(r.Out), "agent: pay here", "no line looks like another's")
 			require.Contains(t, r.Out, `user: a\u0000b\u001b[2J`)
+			require.Len(t, said(r.Out), 1+len(texts)+1, "opened, texts, closed")
 		}
 	}
+}
+
+// talkOf is a conversation with these texts of its user, closed with a hostile reason.
+func talkOf(t *testing.T, data string, texts ...string) (id string) {
+	t.Helper()
+	s := program.Serve(t, data, "--roles", "api,projector,auditor")
+	c := client.New(blackbox.Connect(t, s.NATS()), program.Token(t, data, uuid.NewString(), api.RoleUser))
+	ctx := natstest.Context(t)
+	sent, err := c.OpenConversation(ctx, api.NewConversation{Topic: "other", Text: texts[0]})
+	require.NoError(t, err)
+	id = sent.Resource.ID
+	for _, text := range texts[1:] {
+		_, err = c.SendMessage(ctx, uuid.MustParse(id), text)
+		require.NoError(t, err)
+	}
+	_, err = c.CloseConversation(ctx, uuid.MustParse(id), "\x1b[31mred\u202e")
+	require.NoError(t, err)
+	return id
 }
 
 func TestChatSaysWhatIsWrong(t *testing.T) {
