@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/admitone/admitone/api"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 )
 
@@ -56,7 +57,16 @@ func decode(raw []byte) (any, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, api.Malformed("the body goes on behind its JSON value")
 	}
+	if !pairsSurrogates(raw) {
+		return nil, api.Malformed("the body has half a surrogate pair (\\ud800 to \\udfff) in a text, which is no character: send both halves, or the character itself")
+	}
 	return value, nil
+}
+
+// pairsSurrogates says whether each escape of a surrogate in valid JSON is half of a
+// pair. What reads JSON here takes a half alone for U+FFFD, another text.
+func pairsSurrogates(raw []byte) bool {
+	return !bytes.Contains(raw, []byte(`\u`)) || jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true))
 }
 
 // readFault tells a body that is too large from one that the client did not send

@@ -252,7 +252,33 @@ var hostileTexts = map[string]string{
 	"directions": "\u202eevil\u202c \u2066x\u2069 \u200b\ufeff\u0085",
 	"longest":    strings.Repeat("\U0001f3ab", 4000),
 	"escapes":    strings.Repeat("\x01", 4000),
-	"surrogates": "\U0010ffff\ufffd\ufffe e\u0301",
+	"last":       "\U0010ffff\ufffd\ufffe e\u0301",
+}
+
+// Half a surrogate pair is no character: it must not become U+FFFD on the way.
+func TestHalfASurrogatePairIsRefused(t *testing.T) {
+	s := setupDesk(t)
+	user, bot, agent := s.account(api.RoleUser), s.account(api.RoleBot), s.account(api.RoleAgent)
+	path := s.open(user, "Hello?")
+	asked := s.lastMessage(user, path)["message_id"].(string)
+	for _, text := range []string{`a\ud800b`, `\udc00\ud800`, `\uD83D`, `\ud83d\\ude00`, `\ud83d\ud83d\ude00`, `\u0041\uDFFF`} {
+		for _, at := range []struct {
+			by            account
+			path, content string
+		}{
+			{user, "/v1/conversations", `{"topic":"other","text":"%s"}`}, {user, path + "/messages", `{"text":"%s"}`},
+			{user, path + "/close", `{"reason":"%s"}`}, {agent, path + "/take", `{"%s":1}`},
+			{bot, path + "/reply", `{"in_reply_to":"` + asked + `","text":"%s"}`}, {bot, path + "/handover", `{"reason":"%s"}`},
+			{user, "/v1/tickets", `{"title":"%s","price":{"amount":1,"currency":"EUR"}}`},
+		} {
+			r := s.post(at.by, at.path, fmt.Sprintf(at.content, text)).is(400, "malformed")
+			require.Contains(t, r.field("detail"), "half a surrogate pair", at.path+" "+text)
+		}
+	}
+	for escaped, text := range map[string]string{`\ud83d\ude00`: "😀", `\uD83D\uDE00 \ufffd`: "😀 \ufffd", `\\ud800`: `\ud800`} {
+		s.post(user, path+"/messages", `{"text":"a","text":"`+escaped+`"}`).is(201, "")
+		require.Equal(t, text, s.lastMessage(user, path)["text"])
+	}
 }
 
 func TestHostileTextIsSentAsItIs(t *testing.T) {
