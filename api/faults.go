@@ -39,9 +39,17 @@ func (e *InvalidError) Error() string {
 		if i > 0 {
 			sep = "; "
 		}
-		text += sep + f.Pointer + " " + f.Detail
+		text += sep + f.subject() + " " + f.Detail
 	}
 	return text
+}
+
+// subject is what the detail speaks of; the empty pointer is the whole body (RFC 6901).
+func (f FieldError) subject() string {
+	if f.Pointer == "" {
+		return "the body"
+	}
+	return f.Pointer
 }
 
 // Invalid returns an *InvalidError for one field or parameter.

@@ -125,7 +125,7 @@ func checkNoBody(r *http.Request) error {
 // checkQuery finds what the generated handlers would not, or would call by another name.
 func (s *server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		for _, p := range s.rules[ruleKey(c.Request().Method, c.Path())].query {
+		for _, p := range s.rules[ruleKey(c.Request().Method, c.Path())].parameters {
 			if err := p.check(c.QueryParams()); err != nil {
 				return err
 			}
@@ -138,7 +138,7 @@ func (s *server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 // empty where that means nothing, or a number that no integer holds.
 func (p parameter) check(query url.Values) error {
 	values := query[p.Name]
-	if len(values) != 1 {
+	if p.In != "query" || len(values) != 1 {
 		return nil
 	}
 	number := p.Schema.Type == "integer"

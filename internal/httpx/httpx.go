@@ -104,7 +104,7 @@ func newEcho(endpoints api.StrictServerInterface, cfg Config) (*echo.Echo, error
 	if cfg.ProbesOnly {
 		e.Use(onlyProbes)
 	}
-	e.Use(s.admit, s.checkBody, s.checkQuery, joinLists)
+	e.Use(s.admit, s.checkBody, s.checkQuery, joinLists, s.sayParameters)
 	api.RegisterHandlers(e, api.NewStrictHandler(endpoints, nil))
 	return e, nil
 }

@@ -20,7 +20,7 @@ type rule struct {
 	body    *schema  // nil: no body
 
 	bodyOptional bool
-	query        []parameter // of the URL
+	parameters   []parameter
 }
 
 type document struct {
@@ -72,23 +72,21 @@ func readRules() (map[string]rule, error) {
 					return nil, fmt.Errorf("httpx: body of %s %s: %w", method, path, err)
 				}
 			}
-			r.query = doc.query(op.Parameters)
+			r.parameters = doc.parameters(op.Parameters)
 			rules[ruleKey(strings.ToUpper(method), pathParameter.ReplaceAllString(path, ":$1"))] = r
 		}
 	}
 	return rules, nil
 }
 
-func (d *document) query(all []parameter) (query []parameter) {
-	for _, p := range all {
+func (d *document) parameters(of []parameter) (all []parameter) {
+	for _, p := range of {
 		if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
 			p = d.Components.Parameters[name]
 		}
-		if p.In == "query" {
-			query = append(query, p)
-		}
+		all = append(all, p)
 	}
-	return query
+	return all
 }
 
 func ruleKey(method, echoPath string) string { return method + " " + echoPath }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/admitone/admitone/api"
+	"github.com/google/uuid"
 )
 
 // schema is the part of OpenAPI's schema object that request bodies use.
@@ -86,9 +87,20 @@ func (s *schema) validateString(v string, fault func(string, ...any) []api.Field
 	case !s.pattern.MatchString(v) && strings.TrimSpace(v) == "":
 		return fault("must not be blank")
 	case !s.pattern.MatchString(v):
-		return fault("must match %s", s.Pattern)
+		return fault("must %s", s.form())
 	}
 	return nil
+}
+
+// form says what the pattern asks for.
+func (s *schema) form() string {
+	switch isID := s.pattern.MatchString(uuid.Nil.String()) && !s.pattern.MatchString("x"); {
+	case isID && s.pattern.MatchString(""):
+		return "be a UUID, or empty"
+	case isID:
+		return "be a UUID"
+	}
+	return "match " + s.Pattern
 }
 
 func (s *schema) validateInteger(v json.Number, fault func(string, ...any) []api.FieldError) []api.FieldError {
