@@ -89,3 +89,9 @@ func refusal(p api.Problem) *recorder {
 	_ = json.NewEncoder(&r.body).Encode(p) // into memory
 	return r
 }
+
+// about has it answer the same request as another one.
+func (r *recorder) about(other *recorder) *recorder {
+	r.header.Set("X-Request-Id", other.header.Get("X-Request-Id"))
+	return r
+}

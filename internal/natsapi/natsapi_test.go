@@ -128,3 +128,29 @@ func TestServingIsKnownToTheBroker(t *testing.T) {
 		s.Close(30 * time.Second)
 	}
 }
+
+// A target that is no id is refused in the HTTP handler's turn, by the name it has here.
+func TestATargetIsCalledByItsName(t *testing.T) {
+	t.Parallel()
+	status := make(chan int, 1)
+	nc, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "r1")
+		w.WriteHeader(<-status)
+	})
+	for target, detail := range map[string]string{
+		"":     "the header Admitone-Target is missing: it must have the id, a UUID, of what this is about",
+		"nope": "the header Admitone-Target must be a UUID, the id of what this is about",
+	} {
+		status <- 400
+		answer := ask(t, nc, "query.conversation.get", target)
+		requireProblem(t, answer, "400", "malformed")
+		require.Contains(t, string(answer.Data), detail)
+		require.Equal(t, "r1", answer.Header.Get("X-Request-Id"))
+		status <- 401
+		require.Equal(t, "401", ask(t, nc, "query.conversation.get", target).Header.Get(api.HeaderStatus))
+	}
+	status <- 400
+	require.Empty(t, ask(t, nc, "query.conversation.get", uuid.NewString()).Data)
+	status <- 400
+	require.Empty(t, ask(t, nc, "cmd.ticket.list", "").Data, "it has no target")
+}

@@ -62,8 +62,28 @@ func (s *Server) answer(q inquiry, r micro.Request) {
 	default:
 		out := &recorder{header: http.Header{}, status: http.StatusOK}
 		s.cfg.Requests.ServeHTTP(out, in)
+		if p, wrong := q.targetFault(r); wrong && out.status == http.StatusBadRequest {
+			out = refusal(p).about(out)
+		}
 		s.send(r, out)
 	}
+}
+
+// targetFault is what to say of a target that is no id: the HTTP handler, which refuses
+// it in its turn, knows it as a part of a path, which the caller has not written.
+func (q inquiry) targetFault(r micro.Request) (p api.Problem, wrong bool) {
+	if !strings.Contains(q.Path, "{id}") {
+		return p, false
+	}
+	p = malformed
+	given := nats.Header(r.Headers()).Get(api.HeaderTarget)
+	if given == "" {
+		p.Detail = "the header " + api.HeaderTarget + " is missing: it must have the id, a UUID, of what this is about"
+		return p, true
+	}
+	p.Detail = "the header " + api.HeaderTarget + " must be a UUID, the id of what this is about"
+	_, err := uuid.Parse(given)
+	return p, err != nil
 }
 
 // request is the HTTP request that means the same. A target that is no UUID takes
