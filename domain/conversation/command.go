@@ -155,7 +155,7 @@ func (c Send) allowed(s State) (before []Event, err error) {
 		return nil, err
 	}
 	if s.Status == StatusClosed {
-		return nil, ErrClosed
+		return nil, ErrClosed.Because("the conversation is closed; open another one")
 	}
 	return nil, nil
 }

@@ -182,7 +182,7 @@ func (s State) isOfAnother(agent uuid.UUID) bool {
 func (s State) taking(agent uuid.UUID, role Role) ([]Event, error) {
 	switch {
 	case s.Status == StatusClosed:
-		return nil, ErrClosed
+		return nil, ErrClosed.Because("the conversation is closed and takes no more answers; its user may open another one")
 	case s.isOfAnother(agent) && role != RoleAdmin:
 		return nil, ErrTaken
 	case s.Status == StatusTaken && s.AgentID == agent:

@@ -17,7 +17,7 @@ var (
 	// matches it: whose conversation it is, and that it is one, is not his to know.
 	ErrNotOwner      = &domain.Refusal{Kind: domain.NotFound, Code: ErrNotFound.Code, Detail: ErrNotFound.Detail}
 	ErrAlreadyOpened = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_already_opened", Detail: "the conversation is opened already"}
-	ErrClosed        = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_closed", Detail: "the conversation is closed; open another one"}
+	ErrClosed        = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_closed", Detail: "the conversation is closed"}
 	ErrTaken         = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_taken", Detail: "another agent has taken the conversation"}
 	ErrUnanswered    = &domain.Refusal{Kind: domain.Conflict, Code: "conversation_unanswered", Detail: "too many messages wait for an answer; write again when one has come"}
 )

@@ -74,10 +74,12 @@ func TestConversationFromItsBeginningToItsEnd(t *testing.T) {
 	r = s.post(user, path+"/close", body(t, "reason", "Found it")).is(200, "")
 	require.Equal(t, []any{"closed", "Found it"}, []any{r.field("status"), r.field("reason")})
 	s.post(agent, path+"/close", "").is(200, "")
-	for _, by := range []account{user, agent} {
-		s.post(by, path+"/messages", body(t, "text", "One more")).is(409, "conversation_closed")
+	r = s.post(user, path+"/messages", body(t, "text", "One more")).is(409, "conversation_closed")
+	require.Equal(t, "the conversation is closed; open another one", r.field("detail"))
+	for command, content := range map[string]string{"/messages": body(t, "text", "One more"), "/take": ""} {
+		r = s.post(agent, path+command, content).is(409, "conversation_closed")
+		require.Equal(t, "the conversation is closed and takes no more answers; its user may open another one", r.field("detail"))
 	}
-	s.post(agent, path+"/take", "").is(409, "conversation_closed")
 }
 
 // An agent's message takes what nobody has; an admin's, what another agent has. To
