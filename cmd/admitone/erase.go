@@ -70,6 +70,9 @@ The key is overwritten in the broker's files. Backups of the stream KEYS that we
 before still hold it, and with several replicas the broker's own raft log may until it is
 compacted: see docs/erasure.md.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if account == "" {
+				return errors.New("--account is required: name the account (a UUID) whose texts are to be erased")
+			}
 			id, err := uuid.Parse(account)
 			if err != nil {
 				return fmt.Errorf("--account %q is not a UUID: name the account whose texts are to be erased", account)

@@ -112,7 +112,7 @@ func parseJSON(text []byte) (importText, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&object); err != nil {
-		return importText{}, fmt.Errorf("it is no ticket in JSON: %w", err)
+		return importText{}, ticketFault(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return importText{}, errors.New("more than one JSON object is on the line")
@@ -121,6 +121,27 @@ func parseJSON(text []byte) (importText, error) {
 		return importText{}, errors.New("it needs a title and a price")
 	}
 	return importText{title: *object.Title, price: *object.Price, seller: object.Seller}, nil
+}
+
+// ticketFields says what each field of a ticket in JSON must be; the empty one is all of it.
+var ticketFields = map[string]string{
+	"": "it must be a JSON object", "title": "title must be a text", "price": "price must be an object with amount and currency",
+	"price.amount": "price.amount must be " + minorUnits, "price.currency": "price.currency must be a text, such as \"EUR\"",
+	"seller_id": "seller_id must be a text, the UUID of an account",
+}
+
+const minorUnits = "a whole number of minor units (2500 is 25.00)"
+
+// ticketFault says which field is at fault; what no field is, is said of the JSON.
+func ticketFault(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && ticketFields[wrong.Field] != "" {
+		return fmt.Errorf("%s, and not: %s", ticketFields[wrong.Field], wrong.Value)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it is no ticket in JSON: the line ends within it")
+	}
+	return fmt.Errorf("it is no ticket in JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func parseCSV(text []byte, at map[string]int, columns int) (importText, error) {
@@ -138,7 +159,7 @@ func parseCSV(text []byte, at map[string]int, columns int) (importText, error) {
 	}
 	amount := strings.TrimSpace(fields[at["amount"]])
 	if t.price.Amount, err = strconv.ParseInt(amount, 10, 64); err != nil {
-		return t, fmt.Errorf("amount %q is not a whole number of minor units (2500 is 25.00)", shortened(amount))
+		return t, fmt.Errorf("amount %q is not "+minorUnits, shortened(amount))
 	}
 	return t, nil
 }

@@ -84,12 +84,27 @@ func TestImportParsesNDJSON(t *testing.T) {
 		`{"title":"e","price":{"amount":5,"currency":"EUR"}} {}` + "\n" +
 		`{` + "\n" +
 		`null` + "\n" +
-		`{"title":"g","price":{"amount":9,"currency":"EUR"}}`
+		`{"title":"g","price":{"amount":9,"currency":"EUR"}}` + "\n" +
+		`{"title":"h","price":{"amount":"5","currency":"EUR"}}` + "\n" +
+		`{"title":"i","price":5}` + "\n" +
+		`{"title":6,"price":{"amount":5,"currency":"EUR"}}` + "\n" +
+		`{"title":"j","price":{"amount":5,"currency":978}}` + "\n" +
+		`{"title":"k","price":{"amount":5,"currency":"EUR"},"seller_id":7}` + "\n" +
+		`[]`
 	good, bad, err := parseAll(t, text, uuid.New())
 	require.NoError(t, err)
 	require.Len(t, good, 2)
 	require.Equal(t, "g", good[8].Title)
-	require.Len(t, bad, 6)
+	require.Len(t, bad, 12)
+	for line, reason := range map[int]string{
+		2: "price.amount must be a whole number of minor units (2500 is 25.00), and not: number 5.5", 3: `it is no ticket in JSON: unknown field "colour"`,
+		6: "it is no ticket in JSON: the line ends within it", 9: "price.amount must be a whole number of minor units (2500 is 25.00), and not: string",
+		10: "price must be an object with amount and currency, and not: number", 11: "title must be a text, and not: number",
+		12: `price.currency must be a text, such as "EUR", and not: number`, 13: "seller_id must be a text, the UUID of an account, and not: number",
+		14: "it must be a JSON object, and not: array",
+	} {
+		require.Equal(t, reason, bad[line], "line %d", line)
+	}
 	good, bad, err = parseAll(t, text, uuid.Nil)
 	require.NoError(t, err)
 	require.Empty(t, good)

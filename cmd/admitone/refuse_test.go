@@ -392,6 +392,7 @@ func TestWrongArguments(t *testing.T) {
 		{[]string{"parked", "show", "tickets", "x"}, "UUID"},
 		{[]string{"parked", "show", "tickets", "44444444-4444-4444-8444-444444444444"}, "not parked"},
 		{[]string{"parked", "retry", "seats", "44444444-4444-4444-8444-444444444444"}, "seats"},
+		{[]string{"token"}, "--sub is required"}, {[]string{"erase"}, "--account is required"},
 		{[]string{"token", "--sub", "x"}, "--sub"},
 		{[]string{"token", "--sub", "44444444-4444-4444-8444-444444444444", "--role", "king"}, "king"},
 	} {

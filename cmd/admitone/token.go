@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -20,6 +21,9 @@ func tokenCommand() *cobra.Command {
 The token is signed with the key file of the data directory, so it works against the
 server that runs on that directory. No server needs to be running.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if sub == "" {
+				return errors.New("--sub is required: name the account (a UUID) the token is for")
+			}
 			account, err := uuid.Parse(sub)
 			if err != nil {
 				return fmt.Errorf("--sub %q is not a UUID: name the account the token is for", sub)
