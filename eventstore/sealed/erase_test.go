@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/eventstore/sealed"
@@ -155,6 +156,20 @@ func TestCopyThatWasAwayLearnsOfErasures(t *testing.T) {
 	require.True(t, two.Holds(other.Owner))
 	require.NoError(t, two.Follow(natstest.Context(t)))
 	require.False(t, two.Holds(other.Owner))
+}
+
+// A copy that is cut off from the news uses no key for longer than the second that the
+// product promises.
+func TestCopyThatIsCutOffUsesNoKeyAfterASecond(t *testing.T) {
+	server := natstest.Server(t)
+	one, two, f := open(t, server, sealed.Config{}), open(t, server, sealed.Config{}), field(t)
+	s := seal(t, one, f, "hello")
+	requireOpens(t, two, f, s, "hello")
+	require.NoError(t, two.Follow(natstest.Context(t)))
+	require.NoError(t, one.Erase(natstest.Context(t), f.Owner))
+	require.True(t, two.Holds(f.Owner), "it has not heard of it")
+	two.Silent(time.Second)
+	requireErased(t, two, f, s)
 }
 
 func TestKeyLoadedWhileErasedIsNotKept(t *testing.T) {

@@ -2,6 +2,7 @@ package sealed
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,6 +12,10 @@ import (
 
 func (k *Keys) InTouch() bool                    { return k.inTouch() }
 func (k *Keys) Follow(ctx context.Context) error { return k.follow(ctx) }
+
+// Silent makes the last word from the broker so old.
+func (k *Keys) Silent(since time.Duration) { k.contact.Store(int64(time.Since(k.start) - since)) }
+
 func (k *Keys) Bury(ctx context.Context, owner uuid.UUID) error {
 	return k.bury(ctx, owner)
 }
