@@ -298,8 +298,11 @@ func TestErasedAccountWritesNothing(t *testing.T) {
 	s := setupDesk(t)
 	user, agent := s.account(api.RoleUser), s.account(api.RoleAgent)
 	path := s.open(user, "Forget me")
-	s.post(agent, path+"/take", "").is(200, "")
+	s.post(agent, path+"/take", "", "Idempotency-Key", "taken").is(200, "")
+	s.post(user, path+"/messages", body(t, "text", "Please"), "Idempotency-Key", "before").is(201, "")
 	require.NoError(t, s.sealed.Erase(natstest.Context(t), user.id))
+	s.post(user, path+"/messages", body(t, "text", "Please"), "Idempotency-Key", "before").is(409, "account_erased")
+	s.post(agent, path+"/take", "", "Idempotency-Key", "taken").is(200, "")
 	for _, h := range [][]string{nil, {"Idempotency-Key", "k"}} {
 		s.post(user, "/v1/conversations", body(t, "topic", "other", "text", "Hello"), h...).is(409, "account_erased")
 		s.post(user, path+"/messages", body(t, "text", "Hello"), h...).is(409, "account_erased")
