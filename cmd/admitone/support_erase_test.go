@@ -88,6 +88,11 @@ func (e *erasure) require(t *testing.T) {
 		}
 	}
 	require.Equal(t, e.kept, e.stays.messages(t, e.theirs))
+	shown := program.Run(t, "chat", "--data", e.data, "--token", e.agent.token, "--conversation", e.his.ID)
+	require.Zero(t, shown.Code, shown.ErrOut)
+	require.NotContains(t, shown.Out, e.words)
+	require.Equal(t, []string{"opened", "user: (erased)", "bot: (erased)"}, said(shown.Out)[:3])
+	require.Contains(t, said(shown.Out), "you: (erased)")
 	for path, body := range map[string]string{
 		"/v1/conversations/" + e.his.ID + "/messages": blackbox.Said("once more"), "/v1/conversations": blackbox.Question("anew"),
 	} {
