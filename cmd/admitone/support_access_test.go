@@ -32,6 +32,8 @@ func inquiries() []inquiry {
 	said := func(blackbox.Conversation) map[string]string { return map[string]string{"text": "I say"} }
 	const one = "/v1/conversations/{id}"
 	return []inquiry{
+		{"POST", "/v1/conversations", question, []int{401, 201, 201, 201, 201, 201}},
+		{"GET", eventsOf, none, []int{401, 403, 403, 403, 200, 403}},
 		{"GET", "/v1/conversations", none, []int{401, 200, 200, 200, 200, 200}},
 		{"GET", "/v1/conversations", ofAccount, []int{401, 200, 403, 200, 200, 403}},
 		{"GET", "/v1/messages", textOf, []int{401, 403, 403, 200, 200, 403}},
@@ -44,6 +46,13 @@ func inquiries() []inquiry {
 		{"POST", one + "/reply", reply, []int{401, 403, 403, 403, 403, 200}},
 		{"POST", one + "/handover", handOver, []int{401, 403, 403, 403, 403, 200}},
 	}
+}
+
+// eventsOf is the path of the document at which the events of conversations are.
+const eventsOf = "/v1/admin/events/{stream}/{id}"
+
+func question(blackbox.Conversation) map[string]string {
+	return map[string]string{"topic": "other", "text": "I ask"}
 }
 
 func ofAccount(c blackbox.Conversation) map[string]string {
@@ -89,6 +98,27 @@ func TestNobodyReadsAnothersConversation(t *testing.T) {
 	}
 }
 
+// Each path of the API's document at which there is something of a conversation is asked.
+func TestEachPathOfConversationsIsAsked(t *testing.T) {
+	t.Parallel()
+	raw, err := api.Document()
+	require.NoError(t, err)
+	var document struct{ Paths map[string]map[string]any }
+	require.NoError(t, json.Unmarshal(raw, &document))
+	asked, there := map[string]bool{}, map[string]bool{}
+	for _, q := range inquiries() {
+		asked[q.method+" "+q.path] = true
+	}
+	for path, operations := range document.Paths {
+		for method := range operations {
+			if strings.HasPrefix(path, "/v1/conversations") || strings.HasPrefix(path, "/v1/messages") || path == eventsOf {
+				there[strings.ToUpper(method)+" "+path] = true
+			}
+		}
+	}
+	require.Equal(t, there, asked)
+}
+
 // access is everybody, and the ways to ask.
 type access struct {
 	shop     *shop
@@ -129,7 +159,7 @@ func withoutID(a blackbox.Answer) blackbox.Answer {
 
 func (a *access) overHTTP(t *testing.T, p person, q inquiry, id string, content map[string]string) blackbox.Answer {
 	t.Helper()
-	path, body := strings.Replace(q.path, "{id}", id, 1), ""
+	path, body := strings.NewReplacer("{id}", id, "{stream}", "conversations").Replace(q.path), ""
 	if q.method == http.MethodGet {
 		values := url.Values{}
 		for name, value := range content {
