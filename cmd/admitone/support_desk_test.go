@@ -44,7 +44,7 @@ func (s *shop) speakers(t testing.TB, n int) []blackbox.Speaker {
 
 // requireDesk compares what users were told, the log, and the rows, where nothing is
 // under way.
-func requireDesk(t *testing.T, s *shop, talk *blackbox.Inquiries) {
+func requireDesk(t *testing.T, s *shop, talk *blackbox.Inquiries, sent ...blackbox.Sent) {
 	t.Helper()
 	require.Empty(t, strings.Join(talk.Faults(), "\n"))
 	s.rests(t)
@@ -52,6 +52,7 @@ func requireDesk(t *testing.T, s *shop, talk *blackbox.Inquiries) {
 	require.NotEmpty(t, log)
 	require.Empty(t, strings.Join(log.Check(), "\n"))
 	require.Empty(t, strings.Join(talk.Compare(log), "\n"))
+	require.Empty(t, strings.Join(log.Lacks(sent), "\n"))
 	requireSoundFrom(t, s)
 	parked := program.Run(t, "parked", "list", "--nats", s.nats)
 	require.Equal(t, "nothing is parked\n", parked.Out)

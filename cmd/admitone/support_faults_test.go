@@ -27,7 +27,7 @@ func TestProofSupportFaults(t *testing.T) {
 	f.stop()
 	t.Logf("the agent took %d conversations", f.taken.Load())
 	require.NotZero(t, f.taken.Load())
-	requireDesk(t, f.shop, f.talk)
+	requireDesk(t, f.shop, f.talk, f.sent...)
 	for _, c := range f.fleet.Copies {
 		require.Zero(t, c.Stop(), c.Log())
 		require.NotContains(t, c.Log(), "goroutine ", "it panicked")
@@ -45,6 +45,16 @@ type faultyDesk struct {
 	talk   *blackbox.Inquiries
 	taken  atomic.Int64 // conversations that the agent took and answered
 	stop   func()
+
+	mu   sync.Mutex
+	sent []blackbox.Sent // to the agent and to user
+}
+
+// note keeps a message of author's, which is the newest of a conversation.
+func (f *faultyDesk) note(c blackbox.Conversation, author string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = append(f.sent, blackbox.Sent{Conversation: c.ID, Author: author, Version: c.Version})
 }
 
 func startDesk(t *testing.T, users int, perSecond float64) *faultyDesk {
@@ -97,6 +107,11 @@ func (f *faultyDesk) take(ctx context.Context, path string) bool {
 	if err != nil || a.Status != 201 {
 		return false
 	}
+	c, err := a.Conversation()
+	if err != nil {
+		return false
+	}
+	f.note(c, "agent")
 	f.taken.Add(1)
 	return true
 }
@@ -114,6 +129,7 @@ func (f *faultyDesk) withoutAuditors(t *testing.T, d time.Duration) {
 		began := time.Now()
 		if n == 1 {
 			unread = f.user.opens(t, "hello")
+			f.note(unread, "user")
 			a := f.user.Do(t, "GET", "/v1/conversations/"+unread.ID, "", "Consistency-Token", unread.Token())
 			require.Equal(t, 503, a.Status, "it is not written, and says so: %s", a)
 		}
@@ -139,10 +155,13 @@ func (f *faultyDesk) withoutRows(t *testing.T, d time.Duration) {
 	gone := time.Now()
 	for n := 0; n < 3 || time.Since(gone) < d; n++ {
 		c := f.user.opens(t, "thank you")
+		f.note(c, "user")
 		path := "/v1/conversations/" + c.ID
 		eventually(t, "the Bot answers without rows", func() bool { return len(followed(t, f.user, path+"/updates")) == 2 })
 		require.Equal(t, 200, f.agent.Do(t, "POST", path+"/take", "").Status)
-		require.Equal(t, 201, f.agent.Do(t, "POST", path+"/messages", blackbox.Said("so do agents")).Status)
+		answer := f.agent.Do(t, "POST", path+"/messages", blackbox.Said("so do agents"))
+		require.Equal(t, 201, answer.Status, answer)
+		f.note(conversationOf(t, answer), "agent")
 		for _, reads := range []string{path, path + "/messages", "/v1/conversations"} {
 			a := f.user.Do(t, "GET", reads, "")
 			require.Equal(t, 503, a.Status, a)

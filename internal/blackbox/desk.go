@@ -10,6 +10,22 @@ import (
 // Desk is the log of conversations, by id.
 type Desk map[string][]Logged
 
+// Sent is a message that somebody was told is sent, at a version.
+type Sent struct {
+	Conversation, Author string
+	Version              uint64
+}
+
+// Lacks says which of them are not in the log, by their authors and at their versions.
+func (d Desk) Lacks(sent []Sent) (lost []string) {
+	for _, s := range sent {
+		if !slices.ContainsFunc(d.Messages(s.Conversation), func(m Message) bool { return m.Version == s.Version && m.Author == s.Author }) {
+			lost = append(lost, fmt.Sprintf("conversation %s: message %d of the %s was acknowledged, and is not in the log", s.Conversation, s.Version, s.Author))
+		}
+	}
+	return lost
+}
+
 // Check says what is wrong where nothing is under way: a message that is there twice,
 // one of a user without exactly one reply or hand-over by the Bot, or with one that is
 // out of turn. What an agent took over or what was closed gets none from then on.

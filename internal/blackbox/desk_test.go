@@ -49,3 +49,12 @@ func TestDeskChecks(t *testing.T) {
 	hole["one"][2].Version = 4
 	require.Contains(t, strings.Join(hole.Check(), "\n"), "event 3 of the log has version 4")
 }
+
+func TestDeskLacksWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	d := desk("user 1, taken, agent 2")
+	require.Empty(t, d.Lacks([]Sent{{"one", "user", 2}, {"one", "agent", 4}}))
+	for _, s := range []Sent{{"one", "user", 3}, {"one", "agent", 5}, {"one", "agent", 2}, {"two", "user", 2}} {
+		require.Len(t, d.Lacks([]Sent{s, {"one", "user", 2}}), 1, s)
+	}
+}
