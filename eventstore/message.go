@@ -17,6 +17,13 @@ type Message struct {
 	Data     []byte
 }
 
+// Expected says whether the message was appended with an expectation of what was the
+// last on its subject, as Append does: alone, or in an atomic batch. Then no other
+// message has its version, unless its writer counted wrong.
+func (m Message) Expected() bool {
+	return len(m.Header[nats.ExpectedLastSubjSeqHdr]) > 0 || len(m.Header[headerBatchID]) > 0
+}
+
 // Position is the part of a message that the gate needs. It is read without
 // touching the body, so that a poison payload still has a place in its aggregate.
 type Position struct {

@@ -23,10 +23,16 @@ const (
 // gap is an aggregate with versions beyond the next.
 type gap struct {
 	since    time.Time
-	versions map[uint64]bool // what waits; true: given back to the broker, else set aside
-	held     int             // versions given back
+	versions map[uint64]waiting
+	held     int // versions given back
 	highest  uint64
 	aside    []uint64 // sequences acknowledged beyond the limit; healing reads them from the stream
+}
+
+// waiting is a version beyond the next.
+type waiting struct {
+	first uint64 // the sequence of its first message among those delivered here
+	back  bool   // given back to the broker, else set aside
 }
 
 // attempt counts the tries to apply one event.
@@ -42,10 +48,10 @@ func (l *lane) wait(ctx context.Context, it item) {
 	l.g.stats.gaps.Add(1)
 	x := l.gaps[it.pos.Aggregate]
 	if x == nil {
-		x = &gap{since: time.Now(), versions: map[uint64]bool{}}
+		x = &gap{since: time.Now(), versions: map[uint64]waiting{}}
 		l.gaps[it.pos.Aggregate] = x
 	}
-	if !x.keep(it.pos.Version) {
+	if !x.keep(it.pos.Version, it.Sequence) {
 		x.aside = append(x.aside, it.Sequence)
 		if err := it.SetAside(); err != nil {
 			l.log.Debug("could not set a message aside", "sequence", it.Sequence, "cause", err)
@@ -60,17 +66,21 @@ func (l *lane) wait(ctx context.Context, it item) {
 
 // keep says whether a version goes back to the broker. The highest always does:
 // should this copy die, it tells another one of those that were set aside.
-func (x *gap) keep(version uint64) bool {
+func (x *gap) keep(version, sequence uint64) bool {
 	x.highest = max(x.highest, version)
-	held := x.versions[version]
-	keep := version == x.highest || x.held < gapsPerAggregate || held && x.held == gapsPerAggregate
+	v, known := x.versions[version]
+	keep := version == x.highest || x.held < gapsPerAggregate || v.back && x.held == gapsPerAggregate
 	switch {
-	case keep && !held:
+	case keep && !v.back:
 		x.held++
-	case held && !keep:
+	case v.back && !keep:
 		x.held--
 	}
-	x.versions[version] = keep
+	if !known || sequence < v.first {
+		v.first = sequence
+	}
+	v.back = keep
+	x.versions[version] = v
 	return keep
 }
 
@@ -113,84 +123,96 @@ func (l *lane) healOldest(ctx context.Context) {
 	l.heal(ctx, ids[:min(catchUpAtOnce, len(ids))])
 }
 
-// heal catches aggregates up whose gaps lasted, side by side, and parks those of which
-// a version was never written.
+// heal catches aggregates up whose gaps lasted, and parks those of which a version was
+// never written.
 func (l *lane) heal(ctx context.Context, ids []uuid.UUID) {
-	read := make([]*entry, len(ids))
+	due := slices.DeleteFunc(slices.Clone(ids), func(id uuid.UUID) bool {
+		x := l.gaps[id]
+		return l.closed(id, x) && len(x.aside) == 0
+	})
+	l.catchUp(ctx, due, func(c caught) error {
+		l.g.stats.healed.Add(uint64(c.healed))
+		if c.stopped == nil {
+			return nil
+		}
+		return l.g.park(ctx, c.entry.id, c.stopped, 1, c.last)
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	for _, id := range ids {
+		l.sub.Done(l.gaps[id].aside...)
+		delete(l.gaps, id)
+	}
+}
+
+// catchUp brings aggregates up to what the stream holds, side by side; then is called
+// for each, from many goroutines. What it returns is in the order of ids, and nothing
+// once ctx has ended.
+func (l *lane) catchUp(ctx context.Context, ids []uuid.UUID, then func(caught) error) []caught {
+	all := make([]caught, len(ids))
 	var group errgroup.Group
 	group.SetLimit(catchUpAtOnce)
 	for i, id := range ids {
-		if x := l.gaps[id]; l.closed(id, x) && len(x.aside) == 0 {
-			continue
-		}
 		group.Go(func() error {
-			l.persist(ctx, func() (err error) {
-				read[i], err = l.healOne(ctx, id)
-				return err
+			l.persist(ctx, func() error {
+				c, err := l.g.catchUp(ctx, id)
+				if err != nil {
+					return err
+				}
+				all[i] = c
+				return then(c)
 			})
 			return nil
 		})
 	}
 	_ = group.Wait()
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
-	for i, id := range ids {
-		if read[i] != nil {
-			l.folder.replace(read[i])
-		}
-		l.sub.Done(l.gaps[id].aside...)
-		delete(l.gaps, id)
+	for _, c := range all {
+		l.folder.replace(c.entry)
 	}
+	return all
 }
 
-// healOne touches nothing of the lane: many run side by side.
-func (l *lane) healOne(ctx context.Context, id uuid.UUID) (*entry, error) {
-	c, err := l.g.catchUp(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	l.g.stats.healed.Add(uint64(c.healed))
-	if c.stopped != nil {
-		err = l.g.park(ctx, id, c.stopped, 1, c.last)
-	}
-	return c.entry, err
-}
-
-func (l *lane) catchUp(ctx context.Context, id uuid.UUID) error {
-	c, err := l.g.catchUp(ctx, id)
-	if err != nil {
-		return err
-	}
-	l.folder.replace(c.entry)
-	l.g.stats.healed.Add(uint64(c.healed))
-	return nil
-}
-
-// closeGaps is called when a version was admitted that others wait for: those are
+// closeGaps is called when versions were admitted that others wait for: those are
 // with the broker until their delay ends, and in the stream now.
 func (l *lane) closeGaps(ctx context.Context, written []*subscription.Delivery) {
 	if len(l.gaps) == 0 {
 		return
 	}
+	waited := map[uuid.UUID]bool{} // true: the next version waits
 	for _, d := range written {
 		id := l.g.stream.Aggregate(d.Subject)
 		x, e := l.gaps[id], l.folder.get(id)
 		if x == nil || e == nil {
 			continue
 		}
-		if _, waits := x.versions[e.version+1]; waits {
-			l.persist(ctx, func() error { return l.catchUp(ctx, id) })
+		_, waited[id] = x.versions[e.version+1]
+	}
+	var next []uuid.UUID
+	for id, waits := range waited {
+		if waits {
+			next = append(next, id)
 		}
-		if e = l.folder.get(id); e.written >= x.highest && len(x.aside) == 0 {
+	}
+	l.catchUp(ctx, next, l.countHealed)
+	for id := range waited {
+		if x := l.gaps[id]; l.closed(id, x) && len(x.aside) == 0 {
 			delete(l.gaps, id)
 		}
 	}
 }
 
+func (l *lane) countHealed(c caught) error {
+	l.g.stats.healed.Add(uint64(c.healed))
+	return nil
+}
+
 // retryLater gives an event back that the fold refused, and parks its aggregate
 // after enough attempts.
-func (l *lane) retryLater(ctx context.Context, it item, err error) {
+func (l *lane) retryLater(ctx context.Context, it item, s *stop) {
 	a := l.attempts[it.pos.Aggregate]
 	if a == nil || a.version != it.pos.Version {
 		a = &attempt{version: it.pos.Version}
@@ -202,7 +224,7 @@ func (l *lane) retryLater(ctx context.Context, it item, err error) {
 		return
 	}
 	delete(l.attempts, it.pos.Aggregate)
-	l.park(ctx, it, stopOf(err, it.pos.Version), a.count)
+	l.park(ctx, it, s, a.count)
 }
 
 // park stops at an aggregate and acknowledges the message it stopped at. What was

@@ -76,7 +76,9 @@ func (l *lane) handle(ctx context.Context, batch []item) {
 	if len(left) == 0 {
 		return
 	}
-	slices.SortStableFunc(left, func(a, b item) int { return cmp.Compare(a.pos.Version, b.pos.Version) })
+	slices.SortFunc(left, func(a, b item) int {
+		return cmp.Or(cmp.Compare(a.pos.Version, b.pos.Version), cmp.Compare(a.Sequence, b.Sequence))
+	})
 	if left = l.pass(ctx, left); len(left) == 0 {
 		return
 	}
@@ -129,12 +131,21 @@ func (l *lane) lookAgain(ctx context.Context, left []item) error {
 // and returns those beyond the next version.
 func (l *lane) pass(ctx context.Context, items []item) (left []item) {
 	var written []*subscription.Delivery
+	var unsure []item
+	overtaken := map[uuid.UUID]bool{} // what is left of them comes before what follows
 	for _, it := range items {
+		if overtaken[it.pos.Aggregate] {
+			left = append(left, it)
+			continue
+		}
 		switch l.gate(ctx, it) {
 		case admitted:
 			written = append(written, it.Delivery)
 		case beyond:
+			overtaken[it.pos.Aggregate] = true
 			left = append(left, it)
+		case unclear:
+			unsure = append(unsure, it)
 		case answered:
 		}
 	}
@@ -144,6 +155,38 @@ func (l *lane) pass(ctx context.Context, items []item) (left []item) {
 		l.acknowledge(written)
 		l.closeGaps(ctx, written)
 	}
+	return append(left, l.fromStream(ctx, unsure)...)
+}
+
+// fromStream admits what the stream holds in place of what was delivered, and returns
+// what is beyond the next version still.
+func (l *lane) fromStream(ctx context.Context, unsure []item) (left []item) {
+	var ids []uuid.UUID
+	caughtUp := map[uuid.UUID]caught{}
+	for _, it := range unsure {
+		if _, twice := caughtUp[it.pos.Aggregate]; !twice {
+			caughtUp[it.pos.Aggregate] = caught{}
+			ids = append(ids, it.pos.Aggregate)
+		}
+	}
+	for _, c := range l.catchUp(ctx, ids, func(caught) error { return nil }) {
+		caughtUp[c.entry.id] = c
+	}
+	for _, it := range unsure {
+		c := caughtUp[it.pos.Aggregate]
+		switch {
+		case ctx.Err() != nil:
+		case it.pos.Version <= c.entry.version:
+			delete(l.attempts, it.pos.Aggregate)
+			l.answer(ctx, it)
+		case c.stopped == nil || c.stopped.version != it.pos.Version:
+			left = append(left, it)
+		case c.stopped.kind == CauseApply:
+			l.retryLater(ctx, it, c.stopped)
+		default:
+			l.park(ctx, it, c.stopped, 1)
+		}
+	}
 	return left
 }
 
@@ -152,6 +195,7 @@ type verdict int
 const (
 	admitted verdict = iota // or a duplicate: acknowledged with the next flush
 	beyond                  // a gap, so far
+	unclear                 // it may not be the first of its version in the stream
 	answered                // parked or given back
 )
 
@@ -180,7 +224,21 @@ func (l *lane) gate(ctx context.Context, it item) verdict {
 		l.g.stats.duplicates.Add(1)
 		return admitted
 	}
+	if !l.isFirst(it) {
+		return unclear
+	}
 	return l.admit(ctx, e, it)
+}
+
+// isFirst: of two messages with one version the first in the stream counts, and no
+// earlier one can be waiting, or with another copy.
+func (l *lane) isFirst(it item) bool {
+	if x := l.gaps[it.pos.Aggregate]; x != nil {
+		if v, waits := x.versions[it.pos.Version]; waits && v.first < it.Sequence {
+			return false
+		}
+	}
+	return !it.Shared || it.Expected()
 }
 
 func (l *lane) admit(ctx context.Context, e *entry, it item) verdict {
@@ -190,7 +248,7 @@ func (l *lane) admit(ctx context.Context, e *entry, it item) verdict {
 		return answered
 	}
 	if err := l.folder.admit(e, ev); err != nil {
-		l.retryLater(ctx, it, err)
+		l.retryLater(ctx, it, stopOf(err, it.pos.Version))
 		return answered
 	}
 	delete(l.attempts, e.id)

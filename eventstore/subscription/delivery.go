@@ -14,8 +14,11 @@ type Delivery struct {
 	eventstore.Message
 	Deliveries uint64 // 1 on the first
 	Pending    uint64 // messages of the partition that were not delivered yet when this one was
-	msg        jetstream.Msg
-	sub        *Subscription
+	// Shared: messages of the consumer went elsewhere too, since this subscription began
+	// or perhaps while it was interrupted; some that lie before this one, it may be.
+	Shared bool
+	msg    jetstream.Msg
+	sub    *Subscription
 }
 
 // Ack says that the message is dealt with. It does not wait for the broker: an

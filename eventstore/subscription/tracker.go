@@ -23,6 +23,7 @@ type tracker struct {
 
 	next     uint64 // the delivery number expected next
 	hole     bool   // others were given something, perhaps beyond highest
+	others   bool   // somebody was given something, ever
 	distrust uint64 // up to here the floor counts too
 }
 
@@ -43,8 +44,9 @@ func newTracker(mark, number uint64) *tracker {
 func (t *tracker) delivered(d *Delivery, number uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	defer func() { d.Shared = t.others }()
 	if number != t.next {
-		t.hole = true
+		t.hole, t.others = true, true
 		t.distrust = max(t.distrust, t.highest)
 	}
 	t.next = number + 1
@@ -71,7 +73,7 @@ func (t *tracker) late(d *Delivery, now time.Time) {
 	if dealt || d.Sequence <= t.mark {
 		return
 	}
-	t.distrust = max(t.distrust, t.highest)
+	t.distrust, t.others = max(t.distrust, t.highest), true
 	t.enqueue(at, d, now)
 }
 
