@@ -51,6 +51,14 @@ func TestServerGuardsItsListener(t *testing.T) {
 	require.ErrorIs(t, err, eventstore.ErrUnavailable)
 }
 
+// TestEveryWriteIsSyncedUnlessToldOtherwise asks the server itself, as its operators would.
+func TestEveryWriteIsSyncedUnlessToldOtherwise(t *testing.T) {
+	for interval, always := range map[time.Duration]bool{0: true, 2 * time.Minute: false} {
+		s := natstest.Server(t, func(c *eventstore.ServerConfig) { c.SyncInterval = interval })
+		require.Equal(t, always, s.SyncsAlways())
+	}
+}
+
 func TestRestartKeepsPortSecretAndEvents(t *testing.T) {
 	ctx, dir := natstest.Context(t), t.TempDir()
 	start := func() *eventstore.Server {

@@ -2,7 +2,10 @@ package projections_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +91,72 @@ func TestKilledRebuildGoesOn(t *testing.T) {
 	}
 	rebuilt(t, p, 2)
 	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
+}
+
+// TestStoppedRebuildDoesNotBeginAgain: what lies below the checkpoint that it kept is not
+// folded a second time.
+func TestStoppedRebuildDoesNotBeginAgain(t *testing.T) {
+	t.Parallel()
+	store := &endsAtCheckpoint{Store: newSQLite(t), reached: make(chan struct{})}
+	w, r := newWorld(t, 1, store), seeded(t)
+	p := w.startLive(t, projections.Config{})
+	facts := lives(r, 2000, 10)
+	w.publish(t, facts...)
+	idle(t, 2*time.Minute, p.Projector)
+	p.stop()
+
+	var admitted atomic.Int64
+	p = w.startLive(t, projections.Config{OnAdmit: func(a projections.Admission) {
+		// A checkpoint is kept every 3 seconds.
+		if a.Generation == 2 && admitted.Add(1) == 1000 {
+			<-time.After(3 * time.Second)
+		}
+	}})
+	store.generation.Store("boxes_g2")
+	_, err := p.Rebuild(natstest.Context(t), "boxes")
+	require.NoError(t, err)
+	<-store.reached
+	p.stop()
+	store.generation.Store("")
+	written := store.sequence.Load()
+	require.Less(t, written, int64(len(facts)), "it was stopped half-way")
+
+	admitted.Store(0)
+	p = w.start(t, projections.Config{OnAdmit: func(a projections.Admission) {
+		if a.Generation == 2 {
+			admitted.Add(1)
+		}
+	}})
+	rebuilt(t, p, 2)
+	require.Equal(t, int64(len(facts))-written, admitted.Load())
+	require.Equal(t, model(facts), dump(t, p.Projector, w.store))
+}
+
+// endsAtCheckpoint takes the first checkpoint of a generation, and nothing after it.
+type endsAtCheckpoint struct {
+	readstore.Store
+	generation atomic.Value // a string; empty: it takes all
+	sequence   atomic.Int64
+	reached    chan struct{}
+	once       sync.Once
+}
+
+func (s *endsAtCheckpoint) Write(ctx context.Context, phases ...[]readstore.Mutation) error {
+	name, _ := s.generation.Load().(string)
+	if name == "" {
+		return s.Store.Write(ctx, phases...)
+	}
+	if s.sequence.Load() != 0 {
+		return fmt.Errorf("the test says so: %w", readstore.ErrUnavailable)
+	}
+	err := s.Store.Write(ctx, phases...)
+	for _, m := range slices.Concat(phases...) {
+		if m.Table.Name == "checkpoints" && m.Row[0] == name && err == nil {
+			s.sequence.Store(m.Timestamp)
+			s.once.Do(func() { close(s.reached) })
+		}
+	}
+	return err
 }
 
 func TestRaisedRevisionBuildsAndSwitchesByItself(t *testing.T) {

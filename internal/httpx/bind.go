@@ -125,6 +125,9 @@ func checkNoBody(r *http.Request) error {
 // checkQuery finds what the generated handlers would not, or would call by another name.
 func (s *server) checkQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		if _, err := url.ParseQuery(c.Request().URL.RawQuery); err != nil {
+			return api.Malformed("the query cannot be read: write it as name=value&name=value, other characters percent-encoded")
+		}
 		for _, p := range s.rules[ruleKey(c.Request().Method, c.Path())].parameters {
 			if err := p.check(c.QueryParams()); err != nil {
 				return err

@@ -128,7 +128,7 @@ func TestListParameters(t *testing.T) {
 		require.Equal(t, want, s.do("GET", "/v1/tickets?"+query, "").is(422, "invalid").pointers(), query)
 	}
 	for _, query := range []string{
-		"limit=x", "limit=1.5", "limit=1&limit=2", "seller_id=x", "seller_id=", "status=sold&status=available",
+		"limit=%zz", "limit=1;status=sold", "limit=x", "limit=1.5", "limit=1&limit=2", "seller_id=x", "seller_id=", "status=sold&status=available",
 	} {
 		s.do("GET", "/v1/tickets?"+query, "").is(400, "malformed")
 	}
