@@ -39,15 +39,25 @@ func parkedList() *cobra.Command {
 				return err
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			_, _ = fmt.Fprintln(w, "PROJECTION\tAGGREGATE\tVERSION\tKIND\tATTEMPTS\tSINCE")
+			_, _ = fmt.Fprintln(w, "PROJECTION\tAGGREGATE\tVERSION\tKIND\tATTEMPTS\tSINCE\tCAUSE")
 			for _, p := range list {
-				_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\n", p.Projection, p.Aggregate, p.Version, p.Kind, p.Attempts, p.Since.Format("2006-01-02 15:04:05"))
+				_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\n", p.Projection, p.Aggregate, p.Version, p.Kind, p.Attempts,
+					p.Since.Format("2006-01-02 15:04:05"), beginning(printable(p.Cause)))
 			}
 			return w.Flush()
 		},
 	}
 	r.flags(cmd)
 	return cmd
+}
+
+// beginning is as much of a cause as fits into a list; "parked show" has all of it.
+func beginning(text string) string {
+	const most = 80
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
 }
 
 func parkedShow() *cobra.Command {
@@ -80,7 +90,7 @@ func showParked(cmd *cobra.Command, asJSON bool, p parked.Mark) error {
 		return printJSON(cmd.OutOrStdout(), p)
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "projection  %s, generation %d\nstream      %s\naggregate   %s\nversion     %d\nkind        %s\ncause       %s\nattempts    %d\nsince       %s\n",
-		p.Projection, p.Generation, p.Stream, p.Aggregate, p.Version, p.Kind, p.Cause, p.Attempts, p.Since.Format("2006-01-02 15:04:05 MST"))
+		p.Projection, p.Generation, p.Stream, p.Aggregate, p.Version, p.Kind, printable(p.Cause), p.Attempts, p.Since.Format("2006-01-02 15:04:05 MST"))
 	return err
 }
 
