@@ -116,8 +116,7 @@ func reportImport(out, errOut io.Writer, asJSON bool, s *importSummary) error {
 		_, _ = fmt.Fprintf(errOut, "line %d: %s\n", b.Line, printable(b.Reason))
 	}
 	if len(s.Bad) > 0 {
-		_, _ = fmt.Fprintln(errOut, "The other lines are kept. Put the mended lines alone into a file of their own (with the header, if this one has one) and import that:\n"+
-			"a line is known again by its file's content and its number, so this file, once changed, would list its good lines a second time.")
+		_, _ = fmt.Fprintln(errOut, "The other lines are kept. Mend the bad ones in a file of their own, below the same header, and import that: this file, once changed, is another one, and all its lines would be listed again.")
 	}
 	if asJSON {
 		if s.Bad == nil {

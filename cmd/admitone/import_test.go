@@ -185,8 +185,8 @@ func TestImport(t *testing.T) {
 	require.Equal(t, 1, r.Code, "bad lines are an exit code")
 	require.Equal(t, fmt.Sprintf("300 lines: %d listed, 0 listed before, %d bad\n", 300-bad, bad), r.Out)
 	require.True(t, strings.HasPrefix(r.ErrOut, "line 8: amount \"free\""), r.ErrOut)
-	require.Equal(t, bad+3, strings.Count(r.ErrOut, "\n"))
-	require.Contains(t, r.ErrOut, "Put the mended lines alone into a file of their own")
+	require.Equal(t, bad+2, strings.Count(r.ErrOut, "\n"))
+	require.Contains(t, r.ErrOut, "Mend the bad ones in a file of their own")
 	requireListed(t, s, seller, 300)
 
 	r = program.Run(t, "import", path, "--seller", seller, "--data", data, "--json")
