@@ -103,10 +103,7 @@ func TestVerifyTellsErrorsBesideManyWarnings(t *testing.T) {
 	w, r := newWorld(t, 1, nil), seeded(t)
 	p := w.startLive(t, projections.Config{})
 	facts := lives(r, 100, 12)
-	for i := range facts { // each event twice: a warning each
-		facts = append(facts, facts[i])
-	}
-	w.publish(t, facts...)
+	w.publish(t, append(facts, facts...)...) // each event twice: a warning each
 	idle(t, 2*time.Minute, p.Projector)
 	rows := make([]readstore.Mutation, 40)
 	for i := range rows {
