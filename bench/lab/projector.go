@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/admitone/admitone/eventstore"
@@ -16,6 +17,7 @@ import (
 // Running is a projector with one projection that runs until Stop.
 type Running struct {
 	*projections.Projector
+	began  atomic.Int64 // when it admitted its first event, Unix nanoseconds; 0: not yet
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error // of Run, valid once ended
@@ -57,18 +59,32 @@ func (l *Lab) ProjectShared(
 func (l *Lab) project(
 	ctx context.Context, stream *eventstore.Stream, store readstore.Store, cfg projections.Config, def *projections.Projection,
 ) (*Running, error) {
+	r := &Running{ended: make(chan struct{})}
+	cfg.OnAdmit = func(projections.Admission) {
+		if r.began.Load() == 0 {
+			r.began.CompareAndSwap(0, time.Now().UnixNano())
+		}
+	}
 	p, err := projections.New(ctx, store, map[string]*eventstore.Stream{stream.Name(): stream}, cfg, def)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &Running{Projector: p, cancel: cancel, ended: make(chan struct{})}
+	r.Projector, r.cancel = p, cancel
 	go func() {
 		defer close(r.ended)
 		r.err = p.Run(ctx)
 	}()
 	l.Later(func() { _ = r.Stop() })
 	return r, nil
+}
+
+// Began is when it admitted its first event; the zero time: not yet.
+func (r *Running) Began() time.Time {
+	if at := r.began.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
 }
 
 // Stop ends it and waits. Safe to repeat.
