@@ -27,7 +27,7 @@ type gathering struct {
 func gatheringOf(c *Config, lanes int) gathering {
 	return gathering{
 		until:  min(c.Batch, c.MaxAckPending/lanes/2),
-		within: 250 * time.Millisecond, lull: 10 * time.Millisecond,
+		within: 250 * time.Millisecond, lull: 30 * time.Millisecond,
 	}
 }
 

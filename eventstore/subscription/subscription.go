@@ -63,10 +63,11 @@ func (c *Config) setDefaults() error {
 }
 
 // pullAhead is how many messages are asked of the broker before the lanes took
-// them; laneDepth how many wait in front of one lane. Together they bound memory.
+// them; laneDepth how many wait in front of one lane. Together they bound memory, and
+// how many a lane finds when it has written a flush.
 const (
-	pullAhead = 1024
-	laneDepth = 1024
+	pullAhead = 2048
+	laneDepth = 2048
 )
 
 // Subscription is one partition's deliveries. Run it once; lanes may be read from

@@ -92,7 +92,7 @@ func TestWhatIsSetAsideHoldsTheWatermark(t *testing.T) {
 
 // A lane that takes nothing slows the pull, and nothing is lost or given twice.
 func TestBackPressure(t *testing.T) {
-	const all, bound = 20_000, 4096
+	const all, bound = 20_000, 8192 // a full lane, what was asked for, and as much again
 	stream := setup(t, 1)
 	publish(t, stream, all)
 	s := subscribe(t, subscription.Config{Stream: stream, Lanes: 1, MaxAckPending: all})
