@@ -25,7 +25,7 @@ func TestFlushOfManyCopiesCQL(t *testing.T) { flushHolds(t, simCQL(t), 300) }
 
 func TestProofFlushOfManyCopies(t *testing.T) {
 	simProof(t)
-	t.Run("SQLite", func(t *testing.T) { flushHolds(t, simSQLite(t), 30_000) })
+	t.Run("SQLite", func(t *testing.T) { flushHolds(t, simSQLite(t), 10_000) })
 	t.Run("CQL", func(t *testing.T) { flushHolds(t, simCQL(t), 2000) })
 }
 

@@ -35,53 +35,65 @@ func gatheringOf(c *Config, lanes int) gathering {
 // cost as much as the message.
 const lookForMore = 2 * time.Millisecond
 
+// batchBytes of payload end a batch, whatever their number: what a lane holds stays
+// small where events are large.
+const batchBytes = 8 << 20
+
+// batch is what a lane takes through the gate at once.
+type batch struct {
+	items []item
+	bytes int // of their payloads
+}
+
 // drain takes what waits: idle, one event is flushed at once, and under load many make
 // one flush.
 func (l *lane) drain(ctx context.Context, first *subscription.Delivery) []item {
-	batch := l.take([]item{l.read(first)})
-	if !l.moreIsComing(batch) {
-		return batch
+	var b batch
+	l.add(&b, first)
+	l.take(&b)
+	if l.moreIsComing(&b) {
+		l.gather(ctx, &b)
 	}
-	return l.gathered(ctx, batch)
+	return b.items
 }
 
-// gathered waits for as many as are worth a flush: each flush has its price, and what
+// gather waits for as many as are worth a flush: each flush has its price, and what
 // is behind in the backlog is written sooner for it. It would wait in vain while all
 // that the broker may hand out is with other lanes or copies: a lull ends it.
-func (l *lane) gathered(ctx context.Context, batch []item) []item {
+func (l *lane) gather(ctx context.Context, b *batch) {
 	began := time.Now()
-	for grown := began; l.moreIsComing(batch) && ctx.Err() == nil; {
+	for grown := began; l.moreIsComing(b) && ctx.Err() == nil; {
 		pause(ctx, lookForMore)
-		before, now := len(batch), time.Now()
-		if batch = l.take(batch); len(batch) > before {
+		before, now := len(b.items), time.Now()
+		if l.take(b); len(b.items) > before {
 			grown = now
 		}
 		if now.Sub(grown) > l.tune.gather.lull || now.Sub(began) > l.tune.gather.within {
 			break
 		}
 	}
-	return batch
 }
 
 // moreIsComing: the broker had as many to send behind the newest delivery.
-func (l *lane) moreIsComing(batch []item) bool {
-	return len(batch) < l.tune.gather.until && batch[len(batch)-1].Pending >= uint64(l.tune.gather.until)
+func (l *lane) moreIsComing(b *batch) bool {
+	until := l.tune.gather.until
+	return len(b.items) < until && b.bytes < batchBytes && b.items[len(b.items)-1].Pending >= uint64(until)
 }
 
 // take adds what is there, up to a whole batch.
-func (l *lane) take(batch []item) []item {
-	for len(batch) < l.tune.batch {
+func (l *lane) take(b *batch) {
+	for len(b.items) < l.tune.batch && b.bytes < batchBytes {
 		select {
 		case d := <-l.in:
-			batch = append(batch, l.read(d))
+			l.add(b, d)
 		default:
-			return batch
+			return
 		}
 	}
-	return batch
 }
 
-func (l *lane) read(d *subscription.Delivery) item {
+func (l *lane) add(b *batch, d *subscription.Delivery) {
 	pos, err := l.g.position(d.Message)
-	return item{Delivery: d, pos: pos, err: err}
+	b.items = append(b.items, item{Delivery: d, pos: pos, err: err})
+	b.bytes += len(d.Data)
 }

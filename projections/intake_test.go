@@ -7,6 +7,7 @@ import (
 
 	"github.com/admitone/admitone/eventstore"
 	"github.com/admitone/admitone/eventstore/subscription"
+	"github.com/admitone/admitone/internal/natstest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -51,4 +52,19 @@ func TestLaneGathersNoLongerThanMessagesCome(t *testing.T) {
 func TestLaneGathersForABoundedTime(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, 1, intake(t, gathering{within: time.Millisecond, lull: time.Hour}, 100, 0))
+}
+
+// TestLaneTakesNoMoreThanItHoldsWell: of large events a few make a batch.
+func TestLaneTakesNoMoreThanItHoldsWell(t *testing.T) {
+	t.Parallel()
+	in := make(chan *subscription.Delivery, 10)
+	for range cap(in) {
+		in <- &subscription.Delivery{Message: eventstore.Message{Data: make([]byte, batchBytes/3)}, Pending: 100}
+	}
+	l := &lane{
+		g: &generation{stream: &eventstore.Stream{}}, in: in,
+		tune: tuning{batch: 12, gather: gathering{until: 8, within: time.Hour, lull: time.Hour}},
+	}
+	require.Len(t, l.drain(natstest.Context(t), <-in), 4)
+	require.Len(t, in, 6)
 }
