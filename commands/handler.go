@@ -44,6 +44,10 @@ type Handler[S, C any] struct {
 type entry[S any] struct {
 	turn chan struct{}
 	agg  *aggregate[S] // nil: to be loaded
+	// contested: another writer was first the last time, so what is new is read before
+	// the next decision. That costs less than a conflict, with which a group commit is
+	// refused for all its writers.
+	contested bool
 }
 
 // New returns a handler. snapshots may be nil. Close it at the end.
@@ -109,6 +113,7 @@ func (h *Handler[S, C]) inTurn(ctx context.Context, id uuid.UUID, attempt func(*
 	res, err := attempt(e)
 	if overtaken(err) {
 		res, err = h.retry(ctx, e, id, err, attempt)
+		e.contested = true
 	}
 	if e.agg == nil || e.agg.version == 0 {
 		h.cache.Invalidate(id) // unreadable, or it does not exist: not worth a place
@@ -129,10 +134,17 @@ func (h *Handler[S, C]) entry(id uuid.UUID) *entry[S] {
 // attempt handles the command on what is known now. Where overtaken(err), it may
 // be tried again once more is known.
 func (h *Handler[S, C]) attempt(ctx context.Context, e *entry[S], cmd Command[C]) (Result[S], error) {
-	if e.agg == nil {
+	switch {
+	case e.agg == nil:
 		if err := h.load(ctx, e, cmd.Aggregate, cmd.Fresh); err != nil {
 			return Result[S]{}, err
 		}
+	case e.contested:
+		before := e.agg.sequence
+		if err := h.catchUp(ctx, e, cmd.Aggregate); err != nil {
+			return Result[S]{}, err
+		}
+		e.contested = e.agg.sequence != before
 	}
 	a := e.agg
 	if done, ok := a.handled.find(cmd.ID); ok {
