@@ -24,7 +24,7 @@ const (
 func tickets() []measurement {
 	return []measurement{
 		{
-			limit: 5 * time.Minute,
+			limit: 10 * time.Minute,
 			rows:  ticketRows("SQLite", "explicit-ack consume", "ordered consume", "messages/s"),
 			open: func(ctx context.Context, l *lab.Lab) (ours, raw side, err error) {
 				b, s, err := soldTickets(ctx, l)
@@ -32,7 +32,7 @@ func tickets() []measurement {
 			},
 		},
 		{
-			limit: 5 * time.Minute, cql: true,
+			limit: 10 * time.Minute, cql: true,
 			rows: ticketRows("CQL", "gocql inserts", "gocql inserts", "rows/s"),
 			open: each(ticketSide(ticketEventsCQL, cqlStore), ticketInserts),
 		},
