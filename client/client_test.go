@@ -14,10 +14,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyTestMain(m) }
 
 // answer has a copy of the program answer on a connection of its own.
 func answer(t *testing.T, server *eventstore.Server, handle func(m *nats.Msg) (status int, body string)) {

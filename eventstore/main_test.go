@@ -9,10 +9,9 @@ import (
 	"github.com/admitone/admitone/internal/natstest"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyTestMain(m) }
 
 // The toy domain: a counter that was opened and goes up.
 

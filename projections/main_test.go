@@ -3,7 +3,7 @@ package projections_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/admitone/admitone/internal/natstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { natstest.VerifyTestMain(m) }

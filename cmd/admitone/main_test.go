@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/admitone/admitone/internal/blackbox"
+	"github.com/admitone/admitone/internal/natstest"
 	"go.uber.org/goleak"
 )
 
@@ -27,21 +28,10 @@ func testMain(m *testing.M) int {
 	}
 	code := m.Run()
 	if code == 0 {
-		if err := goleak.Find(ofBroker()...); err != nil {
+		if err := goleak.Find(natstest.Abandoned()...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
 	return code
-}
-
-// ofBroker are goroutines of the brokers that tests run in this process, for the copies
-// outside of it. One that is ended while copies ask for buckets has left them behind
-// (nats-server 2.15.2); they are none of ours.
-func ofBroker() []goleak.Option {
-	const server = "github.com/nats-io/nats-server/v2/server"
-	return []goleak.Option{
-		goleak.IgnoreTopFunction(server + ".(*fileStore).flushStreamStateLoop"),
-		goleak.IgnoreTopFunction(server + "/ats.Register.func1"),
-	}
 }
