@@ -36,13 +36,14 @@ func (s *Server) send(r micro.Request, out *recorder) {
 		s.cfg.Logger.Warn("answer larger than a message of the broker may be", "subject", r.Subject(), "bytes", size, "max_payload", most)
 		out = refusal(tooLarge)
 	}
-	var err error
+	// Not by r's own methods: they note errors in r, which the service reads when the
+	// handler, here only the one that starts a goroutine, has returned.
+	m := &nats.Msg{Subject: r.Reply(), Header: nats.Header(out.headers()), Data: out.body.Bytes()}
 	if out.status >= 400 {
-		err = r.Error(strconv.Itoa(out.status), http.StatusText(out.status), out.body.Bytes(), micro.WithHeaders(out.headers()))
-	} else {
-		err = r.Respond(out.body.Bytes(), micro.WithHeaders(out.headers()))
+		m.Header[micro.ErrorCodeHeader] = []string{strconv.Itoa(out.status)}
+		m.Header[micro.ErrorHeader] = []string{http.StatusText(out.status)}
 	}
-	if err != nil {
+	if err := s.cfg.Conn.PublishMsg(m); err != nil {
 		s.cfg.Logger.Debug("answer over NATS not sent", "subject", r.Subject(), "cause", err)
 	}
 }
