@@ -7,7 +7,6 @@ import (
 
 	"github.com/admitone/admitone/internal/blackbox"
 	"github.com/admitone/admitone/internal/natstest"
-	"go.uber.org/goleak"
 )
 
 // program is the binary that the tests of this package drive from outside.
@@ -28,7 +27,7 @@ func testMain(m *testing.M) int {
 	}
 	code := m.Run()
 	if code == 0 {
-		if err := goleak.Find(natstest.Abandoned()...); err != nil {
+		if err := natstest.Leaks(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
