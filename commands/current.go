@@ -32,8 +32,8 @@ func (h *Handler[S, C]) At(ctx context.Context, id uuid.UUID, version uint64) (R
 // look answers with what is known now when that is enough. Where overtaken(err), it
 // may be tried again once more is known.
 func (h *Handler[S, C]) look(ctx context.Context, e *entry[S], id uuid.UUID, version uint64) (Result[S], error) {
-	if e.agg == nil {
-		if err := h.load(ctx, e, id, false); err != nil {
+	if e.agg == nil || e.agg.version < version {
+		if err := h.prepare(ctx, e, id, false); err != nil {
 			return Result[S]{}, err
 		}
 	}

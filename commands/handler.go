@@ -44,7 +44,14 @@ type Handler[S, C any] struct {
 type entry[S any] struct {
 	turn chan struct{}
 	agg  *aggregate[S] // nil: to be loaded
+	// wary is how many more decisions are preceded by a read of what is new, since another
+	// writer was first: that costs less than a conflict, with which a group commit is
+	// refused for all its writers.
+	wary int
 }
+
+// waryFor is how many of these reads in a row may find nothing before they end.
+const waryFor = 4
 
 // New returns a handler. snapshots may be nil. Close it at the end.
 func New[S, C any](stream *eventstore.Stream, snapshots *eventstore.Snapshots, d Decider[S, C], cfg Config) (*Handler[S, C], error) {
@@ -109,6 +116,7 @@ func (h *Handler[S, C]) inTurn(ctx context.Context, id uuid.UUID, attempt func(*
 	res, err := attempt(e)
 	if overtaken(err) {
 		res, err = h.retry(ctx, e, id, err, attempt)
+		e.wary = waryFor
 	}
 	if e.agg == nil || e.agg.version == 0 {
 		h.cache.Invalidate(id) // unreadable, or it does not exist: not worth a place
@@ -129,10 +137,8 @@ func (h *Handler[S, C]) entry(id uuid.UUID) *entry[S] {
 // attempt handles the command on what is known now. Where overtaken(err), it may
 // be tried again once more is known.
 func (h *Handler[S, C]) attempt(ctx context.Context, e *entry[S], cmd Command[C]) (Result[S], error) {
-	if e.agg == nil {
-		if err := h.load(ctx, e, cmd.Aggregate, cmd.Fresh); err != nil {
-			return Result[S]{}, err
-		}
+	if err := h.prepare(ctx, e, cmd.Aggregate, cmd.Fresh); err != nil {
+		return Result[S]{}, err
 	}
 	a := e.agg
 	if done, ok := a.handled.find(cmd.ID); ok {
@@ -153,6 +159,25 @@ func (h *Handler[S, C]) attempt(ctx context.Context, e *entry[S], cmd Command[C]
 		return Result[S]{}, h.confirm(ctx, e, cmd.Aggregate, err)
 	}
 	return h.append(ctx, e, cmd, payloads)
+}
+
+// prepare loads what is not cached, and reads what is new where another writer is
+// likely to have been there.
+func (h *Handler[S, C]) prepare(ctx context.Context, e *entry[S], id uuid.UUID, fresh bool) error {
+	if e.agg == nil {
+		return h.load(ctx, e, id, fresh)
+	}
+	if e.wary == 0 {
+		return nil
+	}
+	before := e.agg.sequence
+	if err := h.catchUp(ctx, e, id); err != nil {
+		return err
+	}
+	if e.wary--; e.agg.sequence != before {
+		e.wary = waryFor
+	}
+	return nil
 }
 
 // seal gives what was decided on a state the form in which it is written.

@@ -236,3 +236,27 @@ func untilHandled(ctx context.Context, h *handler, c commands.Command[any], cont
 		contended.Add(1)
 	}
 }
+
+// TestWritersThatTakeTurnsDoNotCollide: who was overtaken once looks before he decides
+// again, until he is alone again.
+func TestWritersThatTakeTurnsDoNotCollide(t *testing.T) {
+	t.Parallel()
+	var conflicts, appends atomic.Int64
+	s := natstest.Stream(t, natstest.Conn(t, natstest.Server(t)), eventstore.StreamConfig{
+		Name: "JARS", Registry: registry(t), Observe: func(o eventstore.AppendObservation) {
+			appends.Add(1)
+			if errors.Is(o.Err, eventstore.ErrConflict) {
+				conflicts.Add(1)
+			}
+		},
+	})
+	ctx, id := natstest.Context(t), uuid.New()
+	one, other := newHandler(t, s), newHandler(t, s)
+	for i := range 10 {
+		for _, h := range []*handler{one, other} {
+			_, err := h.Handle(ctx, cmd(id, put{Coins: []int{i}}))
+			require.NoError(t, err)
+		}
+	}
+	require.EqualValues(t, 2, conflicts.Load(), "once each, of %d appends", appends.Load())
+}
