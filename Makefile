@@ -35,7 +35,7 @@ fuzz: ## run each fuzz target with FUZZTIME inputs (200000x)
 
 bench: ## measure beside the raw parts, 15 minutes: FILTER=regexp ROUNDS=n LONG=1 SMOKE=1 PROFILES=dir
 	cd bench && go build -o ../bin/admitone-bench .
-	scripts/with-cql.sh bin/admitone-bench -filter '$(FILTER)' -rounds $(or $(ROUNDS),5) -profiles '$(PROFILES)' $(if $(LONG),-long) $(if $(SMOKE),-smoke)
+	CQL_JVM=-XX:+TieredCompilation scripts/with-cql.sh bin/admitone-bench -filter '$(FILTER)' -rounds $(or $(ROUNDS),5) -profiles '$(PROFILES)' $(if $(LONG),-long) $(if $(SMOKE),-smoke)
 
 lint: ## check the format, vet and lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted, run gofmt -w on:'; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -26,10 +26,15 @@ func TestFleetCQL(t *testing.T) {
 // atLeast is how many commands a second go through on a slow machine, whoever is killed.
 const atLeast = 50
 
+// warm is the number of commands after which a CQL server that was just started no longer
+// spends most of its time on compiling itself.
+const warm = 2000
+
 // TestProofFleetKilledCQL kills a copy every two seconds for a minute.
 func TestProofFleetKilledCQL(t *testing.T) {
 	proof(t)
 	f := startTraffic(t, fleetCQL(t, twoOfEach), 300, false)
+	eventually(t, "the servers are warm", func() bool { return f.commands() > warm })
 	probes := f.probe(t)
 	began, before := time.Now(), f.commands()
 	f.kill(t, time.Minute)
