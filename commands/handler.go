@@ -116,7 +116,6 @@ func (h *Handler[S, C]) inTurn(ctx context.Context, id uuid.UUID, attempt func(*
 	res, err := attempt(e)
 	if overtaken(err) {
 		res, err = h.retry(ctx, e, id, err, attempt)
-		e.wary = waryFor
 	}
 	if e.agg == nil || e.agg.version == 0 {
 		h.cache.Invalidate(id) // unreadable, or it does not exist: not worth a place
@@ -196,8 +195,8 @@ func (h *Handler[S, C]) seal(ctx context.Context, id uuid.UUID, state S, decided
 	return sealed, nil
 }
 
-// retry goes on after an attempt that was overtaken: it reads what is new and
-// tries again, a few times.
+// retry goes on after an attempt that was overtaken: it tries again a few times, each
+// time on what was read just before.
 func (h *Handler[S, C]) retry(
 	ctx context.Context, e *entry[S], id uuid.UUID, err error, attempt func(*entry[S]) (Result[S], error),
 ) (Result[S], error) {
@@ -208,9 +207,8 @@ func (h *Handler[S, C]) retry(
 		if x.IsFirstAttempt() {
 			return err
 		}
-		if err = h.catchUp(ctx, e, id); err == nil {
-			res, err = attempt(e)
-		}
+		e.wary = waryFor
+		res, err = attempt(e)
 		return err
 	})
 	switch {
@@ -227,10 +225,25 @@ func overtaken(err error) bool {
 	return errors.Is(err, eventstore.ErrConflict) || errors.Is(err, errStale)
 }
 
+// Pauses before the leader is asked again that seems to have lost something.
+const (
+	firstAsk = 10 * time.Millisecond
+	lastAsk  = 160 * time.Millisecond
+)
+
 // confirm returns answer, which appends nothing, when it was decided on all that
 // the stream's leader has of the aggregate, and errStale when there is more.
 func (h *Handler[S, C]) confirm(ctx context.Context, e *entry[S], id uuid.UUID, answer error) error {
 	last, err := h.stream.LastSequence(ctx, id)
+	// A follower that was read may be a moment ahead of its leader.
+	for pause := firstAsk; err == nil && last < e.agg.sequence && pause <= lastAsk; pause *= 2 {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("commands: %s: is the answer current: %w", id, ctx.Err())
+		case <-time.After(pause):
+		}
+		last, err = h.stream.LastSequence(ctx, id)
+	}
 	if err != nil {
 		return fmt.Errorf("commands: %s: is the answer current: %w", id, err)
 	}

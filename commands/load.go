@@ -36,9 +36,6 @@ func (h *Handler[S, C]) load(ctx context.Context, e *entry[S], id uuid.UUID, fre
 
 // catchUp reads what is new since the entry was loaded.
 func (h *Handler[S, C]) catchUp(ctx context.Context, e *entry[S], id uuid.UUID) error {
-	if e.agg == nil {
-		return nil // attempt loads it
-	}
 	err := h.readOn(ctx, e.agg, id)
 	if err != nil {
 		e.agg = nil

@@ -35,8 +35,9 @@ func gatheringOf(c *Config, lanes int) gathering {
 // cost as much as the message.
 const lookForMore = 2 * time.Millisecond
 
-// batchBytes of payload end a batch, whatever their number: what a lane holds stays
-// small where events are large.
+// batchBytes of payload end a batch, whatever their number: what a lane folds and writes
+// stays small where events are large. What waits in front of it is bounded by its number
+// alone, see package subscription.
 const batchBytes = 8 << 20
 
 // batch is what a lane takes through the gate at once.

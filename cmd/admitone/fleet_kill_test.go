@@ -34,7 +34,7 @@ const warm = 2000
 func TestProofFleetKilledCQL(t *testing.T) {
 	proof(t)
 	f := startTraffic(t, fleetCQL(t, twoOfEach), 300, false)
-	eventually(t, "the servers are warm", func() bool { return f.commands() > warm })
+	within(t, 3*time.Minute, "the servers are warm", func() bool { return f.commands() > warm })
 	probes := f.probe(t)
 	began, before := time.Now(), f.commands()
 	f.kill(t, time.Minute)

@@ -63,8 +63,9 @@ func (c *Config) setDefaults() error {
 }
 
 // pullAhead is how many messages are asked of the broker before the lanes took
-// them; laneDepth how many wait in front of one lane. Together they bound memory, and
-// how many a lane finds when it has written a flush.
+// them; laneDepth how many wait in front of one lane. Together they bound memory, to so
+// many messages of at most the broker's max_payload, and how many a lane finds when it
+// has written a flush.
 const (
 	pullAhead = 2048
 	laneDepth = 2048

@@ -12,12 +12,12 @@ import (
 	"testing"
 
 	"github.com/admitone/admitone/api"
+	"github.com/admitone/admitone/internal/natstest"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 )
 
 // TestMain fails when a goroutine is left, or when the whole suite has run and
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "operations without a test that they answer:", missing)
 		code = 1
 	}
-	if err := goleak.Find(); code == 0 && err != nil {
+	if err := natstest.Leaks(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

@@ -9,6 +9,7 @@ package natsapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -154,7 +155,11 @@ func (s *Server) Close(grace time.Duration) {
 
 func (s *Server) health(r micro.Request) {
 	s.wg.Go(func() {
-		if err := r.RespondJSON(s.cfg.Health(s.ctx)); err != nil {
+		body, err := json.Marshal(s.cfg.Health(s.ctx))
+		if err == nil {
+			err = s.cfg.Conn.Publish(r.Reply(), body) // see send
+		}
+		if err != nil {
 			s.cfg.Logger.Debug("health not sent", "cause", err)
 		}
 	})
