@@ -113,6 +113,7 @@ func (a *app) answer(ctx context.Context) error {
 	var services sync.WaitGroup
 	services.Go(func() {
 		<-ctx.Done()
+		a.forgetAddress() // who looks for it there asks another copy
 		a.updates.EndWaits()
 		a.services.Close(requestGrace)
 	})
@@ -228,6 +229,8 @@ func (a *app) announce(out io.Writer) {
 		currentVersion().Version, a.listener.Addr(), a.broker.where, storeName(a.cfg), a.cfg.Data, a.broker.durability)
 }
 
+func (a *app) forgetAddress() { _ = os.Remove(a.path("http.url")) }
+
 // close undoes open, backwards.
 func (a *app) close() {
 	if a.services != nil {
@@ -239,7 +242,7 @@ func (a *app) close() {
 	a.closeHandlers()
 	if a.listener != nil {
 		_ = a.listener.Close()
-		_ = os.Remove(a.path("http.url"))
+		a.forgetAddress()
 	}
 	if a.store != nil {
 		if err := a.store.Close(); err != nil {

@@ -1,9 +1,11 @@
 package httpx_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -274,6 +276,48 @@ func TestServeFinishesWhatIsUnderWay(t *testing.T) {
 	close(leave)
 	require.Equal(t, 204, <-answered)
 	require.NoError(t, <-served)
+}
+
+// Who had connected before the end is answered, and told to come back elsewhere.
+func TestServeAnswersWhoHasConnected(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error)
+	go func() { served <- httpx.Serve(ctx, l, h, discard, 10*time.Second) }()
+	early := dial(t, l)
+	require.False(t, ask(t, dial(t, l)).Close, "accepted after the early one")
+	cancel()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	}, time.Minute, time.Millisecond)
+	require.True(t, ask(t, early).Close)
+	require.NoError(t, <-served)
+}
+
+func dial(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func ask(t *testing.T, c net.Conn) *http.Response {
+	t.Helper()
+	_, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	_ = r.Body.Close()
+	require.Equal(t, 204, r.StatusCode)
+	return r
 }
 
 // What waits longer than the grace is told so before it would be cut off.
