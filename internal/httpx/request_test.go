@@ -288,7 +288,7 @@ func TestServeAnswersWhoHasConnected(t *testing.T) {
 	served := make(chan error)
 	go func() { served <- httpx.Serve(ctx, l, h, discard, 10*time.Second) }()
 	early := dial(t, l)
-	require.False(t, ask(t, dial(t, l)).Close, "accepted after the early one")
+	require.False(t, answerIsLast(t, dial(t, l)), "accepted after the early one")
 	cancel()
 	require.Eventually(t, func() bool {
 		c, err := net.Dial("tcp", l.Addr().String())
@@ -297,7 +297,7 @@ func TestServeAnswersWhoHasConnected(t *testing.T) {
 		}
 		return err != nil
 	}, time.Minute, time.Millisecond)
-	require.True(t, ask(t, early).Close)
+	require.True(t, answerIsLast(t, early))
 	require.NoError(t, <-served)
 }
 
@@ -309,15 +309,16 @@ func dial(t *testing.T, l net.Listener) net.Conn {
 	return c
 }
 
-func ask(t *testing.T, c net.Conn) *http.Response {
+// answerIsLast sends a request, and says whether its answer announces the connection's end.
+func answerIsLast(t *testing.T, c net.Conn) bool {
 	t.Helper()
 	_, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
 	r, err := http.ReadResponse(bufio.NewReader(c), nil)
 	require.NoError(t, err)
-	_ = r.Body.Close()
+	defer r.Body.Close()
 	require.Equal(t, 204, r.StatusCode)
-	return r
+	return r.Close
 }
 
 // What waits longer than the grace is told so before it would be cut off.
