@@ -29,13 +29,20 @@ func VerifyTestMain(m *testing.M) {
 
 // Leaks is goleak.Find with the patience that brokers need, and only they get: a batch
 // that begins while its stream is being stopped keeps its file store until it is given up
-// (nats-server 2.15.2).
+// (nats-server 2.15.2). Rarely it is never given up; its store's two goroutines, and no
+// other, are passed over then.
 func Leaks() error {
 	deadline := time.Now().Add(givenUp)
 	for {
 		err := goleak.Find()
-		if err == nil || !strings.Contains(err.Error(), "nats-server/v2/server.") || time.Now().After(deadline) {
+		if err == nil || !strings.Contains(err.Error(), "nats-server/v2/server.") {
 			return err
+		}
+		if time.Now().After(deadline) {
+			return goleak.Find(
+				goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+				goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"),
+			)
 		}
 	}
 }
