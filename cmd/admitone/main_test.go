@@ -7,6 +7,7 @@ import (
 
 	"github.com/admitone/admitone/internal/blackbox"
 	"github.com/admitone/admitone/internal/natstest"
+	"go.uber.org/goleak"
 )
 
 // program is the binary that the tests of this package drive from outside.
@@ -27,7 +28,7 @@ func testMain(m *testing.M) int {
 	}
 	code := m.Run()
 	if code == 0 {
-		if err := natstest.Leaks(); err != nil {
+		if err := goleak.Find(natstest.Abandoned()...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

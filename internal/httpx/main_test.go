@@ -18,6 +18,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 // TestMain fails when a goroutine is left, or when the whole suite has run and
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "operations without a test that they answer:", missing)
 		code = 1
 	}
-	if err := natstest.Leaks(); code == 0 && err != nil {
+	if err := goleak.Find(natstest.Abandoned()...); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
